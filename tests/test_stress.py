@@ -21,7 +21,7 @@ from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
 from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import page_table, show
-from optimizer.report.tables.stress import cut_off_words, most_helpful, stress_parts
+from optimizer.report.tables.stress import cut_off_words, most_helpful, share_survived, stress_parts
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import survey
@@ -182,8 +182,8 @@ def test_what_helps_most_is_said_by_shocks_and_by_the_gap(
     assert most_helpful(made) == {"survived": first, "gap": second}
     show(stress_parts, made)
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "5 of the 10 that fail are survived then, 0.4 % of the gap goes, for 150 USD more outlay" in said
-    assert "2 of the 10 that fail are survived then, 16 % of the gap goes, for 300 USD more outlay" in said
+    assert "5 of the 10 that fail are survived then, 0.4 % of the gap is closed, for 150 USD more outlay" in said
+    assert "2 of the 10 that fail are survived then, 16 % of the gap is closed, for 300 USD more outlay" in said
     assert said.index("Best by shocks reserve") < said.index("Best by gap plant")
     assert "Ordered by the shocks that are then survived, then by the gap." in said
     assert "−0.4 %" in said
@@ -192,7 +192,7 @@ def test_what_helps_most_is_said_by_shocks_and_by_the_gap(
         "The best single addition tried, by the shocks then survived, is reserve, 30 t more in stock, 2026: 5 of the "
     )
     assert third.startswith(f"{first_words}10 that fail are survived then")
-    assert "by the part of the gap that goes, is plant, 30 t/yr more, 2026: 2 of the 10 that fail" in third
+    assert "by the part of the gap that is closed, is plant, 30 t/yr more, 2026: 2 of the 10 that fail" in third
     # One that is the best by both is named once, and where none lets a shock be survived, the best by the gap alone.
     best = replace(first, best=replace(first.best, gap_removed=160.0))
     poor = replace(second, best=replace(second.best, survived=0))
@@ -231,7 +231,7 @@ def test_additions_say_how_many_of_the_broken_shocks_they_were_tried_on(
         assert "5 of the 10 checked, of 300 that fail, are survived then" in text
     table = page_table(made.instance, made.frames.frame("reinforcements"))
     head = [each.removeprefix(">").partition(", USD")[0] for each in table["head"]]
-    assert {"Survived of 10", "Gap that goes, sum of 10", "Outlay per shock of 10"} < set(head)
+    assert {"Survived of 10", "Gap closed, sum of 10", "Outlay per shock of 10"} < set(head)
     for text in (said, table["caption"]):
         assert "Checked on 10 of the 300 broken shocks, evenly spread." in text
         assert "Outlay per shock falls with the number of samples" in text
@@ -287,7 +287,7 @@ def test_additions_that_cannot_run_in_the_baseline_are_left_out(capsys: pytest.C
     assert (found.reinforcements.additions, found.reinforcements.inoperable) == ((), ("plant",))
     show(stress_parts, found)
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "the baseline cannot run as it has to (min_utilisation) with more of it: plant." in said
+    assert "with more of it the baseline cannot keep every min_utilisation: plant." in said
 
 
 def test_an_addition_is_as_large_as_the_baseline_can_run_and_counts_its_price_support() -> None:
@@ -410,6 +410,11 @@ def test_wilson_is_the_interval_of_the_textbook() -> None:
     assert wilson(8, 10) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
     assert wilson(0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
     assert wilson(10, 10) == (pytest.approx(0.7225, abs=1e-4), 1.0)
+
+
+def test_only_a_share_of_all_samples_reads_so() -> None:
+    shares = (0.0, 1e-4, 0.655, 0.99999, 1.0)
+    assert [*map(share_survived, shares)] == ["0.0 %", "0.01 %", "65.5 %", ">99.9 %", "100.0 %"]
 
 
 def test_stock_is_laid_in_late_within_rate_and_room_and_makes_good_what_is_lost() -> None:
@@ -568,8 +573,8 @@ def test_a_plan_that_survives_every_sample_exits_with_0(plan_file: str) -> None:
     ("seed", "words"),
     [
         (1, "SURVIVES the one sample"),
-        (2, "the one that fails is not survived then, 33 % of the gap goes"),
-        (5, "the one that fails is survived then, 100 % of the gap goes"),
+        (2, "the one that fails is not survived then, 33 % of the gap is closed"),
+        (5, "the one that fails is survived then, 100 % of the gap is closed"),
     ],
 )
 def test_a_single_sample_is_the_one(plan_file: str, seed: int, words: str) -> None:

@@ -296,7 +296,7 @@ def _best_additions(found: Stress) -> str:
     tried = found.reinforcements
     if tried is None or not tried.additions:
         return "" if tried is None else no_additions_sentence(found, tried)
-    heads = {"survived": "by the shocks then survived", "gap": "by the part of the gap that goes"}
+    heads = {"survived": "by the shocks then survived", "gap": "by the part of the gap that is closed"}
     return " ".join(
         f"The best single addition tried, {heads[by]}, is {reinforcement_name(found, each)}: "
         f"{reinforcement_text(found, each)}."

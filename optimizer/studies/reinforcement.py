@@ -377,6 +377,7 @@ def _least_size(option: Sized) -> float:
 
 # Scarcity prices.
 
+# Rows that limit an activity.
 LIMITS = ("limit", "capacity")
 
 
@@ -384,10 +385,8 @@ LIMITS = ("limit", "capacity")
 class ScarcityPrices:
     """The prices of one shock's least gap, in money per tonne by (owner, offset in the window); only positive ones."""
 
-    # reduction of the gap by one more tonne of a commodity
-    commodity: dict[tuple[str, int], float] = field(default_factory=dict)
-    # reduction of the gap by one more tonne of capacity
-    capacity: dict[tuple[str, int], float] = field(default_factory=dict)
+    commodity: dict[tuple[str, int], float] = field(default_factory=dict)  # of one more tonne of a commodity
+    capacity: dict[tuple[str, int], float] = field(default_factory=dict)  # of one more tonne of capacity
 
 
 @dataclass(frozen=True)
@@ -430,16 +429,16 @@ def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: V
 
 
 def bottleneck(
-    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
+    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, built: frozenset[str]
 ) -> Bottleneck:
     """Return the first commodity whose makers are at their limit, upstream from the commodity of a segment.
 
-    Only existing makers, those in `there`, count: an option that was not bought has not failed.
+    Only makers in `built`, processes and what is bought, count: an option that was not bought has not failed.
     """
     commodity, seen = instance.demands[segment].commodity, set[str]()
     while True:
         seen.add(commodity)
-        makers = _makers(instance, commodity, there)
+        makers = _makers(instance, commodity, built)
         full = [name for name in makers if (name, offset) in scarce.capacity]
         inputs = {c for name in makers for c in instance.activities[name].input} - seen
         short = {c: scarce.commodity[c, offset] for c in sorted(inputs) if (c, offset) in scarce.commodity}
@@ -448,6 +447,6 @@ def bottleneck(
         commodity = max(short, key=lambda c: short[c])
 
 
-def _makers(instance: Instance, commodity: str, there: frozenset[str]) -> list[str]:
+def _makers(instance: Instance, commodity: str, built: frozenset[str]) -> list[str]:
     activities = instance.activities.items()
-    return [name for name, activity in activities if name in there and activity.output.get(commodity, 0.0) > 0]
+    return [name for name, activity in activities if name in built and activity.output.get(commodity, 0.0) > 0]

@@ -7,7 +7,7 @@ the plan.
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import count, groupby
 from typing import Any
@@ -21,7 +21,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
 from optimizer.disruptions.ensemble import LAST_SEED
-from optimizer.disruptions.shock import Cut
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import display_name, with_names
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
@@ -34,7 +34,7 @@ from optimizer.solver import versions as solver_versions
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.reinforcement import ScarcityPrices, bottleneck, find_reinforcements, scarcity_prices
-from optimizer.studies.stress_result import BrokenShock, By, SampleGroup, Samples, ServiceSpread, Stress
+from optimizer.studies.stress_result import BrokenShock, Grouping, SampleGroup, Samples, ServiceSpread, Stress
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
 MOST_DURATIONS = 12  # with more distinct durations than this, they are grouped in quarters, as severities are
@@ -116,7 +116,7 @@ def _quarter_labels(numbers: npt.NDArray[Any], unit: str) -> list[str]:
     return [names[part] for part in place.tolist()]
 
 
-def _group_samples(by: By, samples: Samples, labels: Sequence[str], ordered: Sequence[str]) -> list[SampleGroup]:
+def _group_samples(by: Grouping, samples: Samples, labels: Sequence[str], ordered: Sequence[str]) -> list[SampleGroup]:
     array, result = np.array(labels), []
     for name in ordered:
         which = array == name
@@ -302,25 +302,25 @@ def _worst_samples(
         for i, number in enumerate(reply.events)
         if int(number) in scarce
     }
-    there = frozenset(instance.processes) | {build.option for build in plan.builds}
-    return tuple(_describe_broken(instance, surveyed, n, unserved[n], scarce[n], there) for n in numbers)
+    built = frozenset(instance.processes) | {build.option for build in plan.builds}
+    return tuple(_describe_broken(instance, surveyed, n, unserved[n], scarce[n], built) for n in numbers)
 
 
 def _describe_broken(
-    instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: ScarcityPrices, there: frozenset[str]
+    instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: ScarcityPrices, built: frozenset[str]
 ) -> BrokenShock:
     event, label, failure = instance.events[number], instance.horizon.label, surveyed.failure[number]
     first = int(failure[failure >= 0].min())
     i = int(np.argmax(np.where(failure == first, surveyed.gap[number], -1.0)))
     d, t, path = list(instance.demands)[i], event.periods[first], instance.path(event)
-    found = bottleneck(instance, scarce, d, first, there)
+    found = bottleneck(instance, scarce, d, first, built)
     return BrokenShock(
         name=event.name,
         entry=event.entry,
         first=label(event.periods[0]),
         last=label(event.periods[-1]),
         gap=float(surveyed.gap[number].sum()),
-        strikes=_effects(instance, event.spec.cuts, event.spec.demand, length=len(event.periods)),
+        strikes=_effects(instance, event),
         segment=d,
         period=label(t),
         service=1.0 - max(0.0, float(unserved[i, first])) / float(path.demand_at(d, t)),
@@ -331,14 +331,15 @@ def _describe_broken(
     )
 
 
-def _effects(instance: Instance, cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
-    """Return words for each cut of a shock of `length` periods, with its severities in turn, and each demand surge."""
+def _effects(instance: Instance, event: Shock) -> tuple[str, ...]:
+    """Return words for each cut of a shock, with its severities in turn, and each surge of demand."""
     parts = []
-    for cut in cuts:
+    for cut in event.spec.cuts:
         named = with_names(instance, cut)
         aims = [", ".join(names) for names in (named.process, named.region, named.stage, named.commodity) if names]
-        *first, last = [step for step, _ in groupby(f"{100 * severity:.0f}" for severity in cut.severity[:length])]
+        severities = (f"{100 * severity:.0f}" for severity in cut.severity[: len(event.periods)])
+        *first, last = [step for step, _ in groupby(severities)]
         steps = f"{', '.join(first)}, then {last}" if first else last
         parts.append(f"cuts {' · '.join(aims)} by {steps} %")
-    surges = {d: factor for d, factor in demand.items() if factor != 1.0}
+    surges = {d: factor for d, factor in event.spec.demand.items() if factor != 1.0}
     return *parts, *(f"demand of {display_name(instance, d)} ×{factor:g}" for d, factor in surges.items())

@@ -21,7 +21,7 @@ from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.plan import Array, ComparedArrays, ReadOnly
 from optimizer.solver import Integers
 
-By = Literal["event", "start", "months", "severity"]
+Grouping = Literal["event", "start", "months", "severity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Samples(ComparedArrays):
 class SampleGroup:
     """Samples with the same event, year of start, duration or severity."""
 
-    by: By  # the common property: event, start (the year), months or severity (of the worst cut)
+    by: Grouping  # the common property: event, start (the year), months or severity (of the worst cut)
     name: str  # the event, year, months or range
     # Number of samples in the group, and of those survived.
     samples: int
@@ -261,7 +261,7 @@ def reinforcements(stress: "Stress") -> Frame:
         FrameColumn("period", "When", form="period"),
         checked("size", "", "", "amount"),
         checked("survived", f"Survived\nof {tried:,}", "", "count"),
-        checked("gap_removed", f"Gap that goes, sum of {tried:,}", money, "amount"),
+        checked("gap_removed", f"Gap closed, sum of {tried:,}", money, "amount"),
         checked("outlay", "Outlay", money, "amount"),
         checked("per_shock", f"Outlay per\nshock of {tried:,}", money, "amount", "per_survived"),
     )

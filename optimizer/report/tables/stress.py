@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -38,7 +37,8 @@ GROUP_HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity
 
 def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator[RenderableType]:
     """Yield the results of a stress test, with `every` one of the worst shocks or the worst of each event."""
-    yield _answer_panel(stress)
+    style = "red" if not stress.survives else "yellow" if stress.own_failed else "green"
+    yield answer_panel(f"{stress.plan_title} under stress", _headline(stress), list(_facts(stress)), style)
     if stress.services:
         yield _services_table(stress)
     if stress.worst:
@@ -49,11 +49,6 @@ def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator
     yield from closing_lines(stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Time: {spent}, the solver's summed over processes.", style="dim")
-
-
-def _answer_panel(stress: Stress) -> Panel:
-    style = "red" if not stress.survives else "yellow" if stress.own_failed else "green"
-    return answer_panel(f"{stress.plan_title} under stress", _headline(stress), list(_facts(stress)), style)
 
 
 def _headline(stress: Stress) -> str:
@@ -104,7 +99,7 @@ def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
         group = _group_name(stress, weak)
         group = group if is_variation(weak.name) else f"{GROUP_HEADS[weak.by].lower()} {group}"
         yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
-    beyond = "" if stress.instance.policy.budget is None else " (budget not looked at)"
+    beyond = "" if stress.instance.policy.budget is None else " (budget ignored)"
     yield from (
         (HELPS[by], f"{name}: {reinforcement_text(stress, addition)}{beyond}")
         for by, addition in most_helpful(stress).items()
@@ -147,19 +142,14 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     found, best = stress.reinforcements, addition.best
     assert found is not None
     outlay = si(best.outlay, stress.money)
-    goes = f", {_share_of_gap(found, best.gap_removed)} of the gap goes" if found.gap > 0 else ""
+    closed = f", {_share_of_gap(found, best.gap_removed)} of the gap is closed" if found.gap > 0 else ""
     also = f", with {list_names([display_name(stress.instance, o) for o in addition.also])}" if addition.also else ""
-    survived = f"{best.survived:,} of the {_tried_count(found)} are survived then"
+    failed = f"{found.failed:,} that fail"
+    tried = failed if found.checked == found.failed else f"{found.checked:,} checked, of {failed},"
+    survived = f"{best.survived:,} of the {tried} are survived then"
     if found.failed == 1:
         survived = f"the one that fails is {'' if best.survived else 'not '}survived then"
-    return f"{survived}{goes}, for {outlay} more outlay{also}"
-
-
-def _tried_count(found: Reinforcements) -> str:
-    """Count the broken shocks that additions were tried on: ``69 that fail``, ``200 checked, of 3,282 that fail,``."""
-    if found.checked < found.failed:
-        return f"{found.checked:,} checked, of {found.failed:,} that fail,"
-    return f"{found.failed:,} that fail"
+    return f"{survived}{closed}, for {outlay} more outlay{also}"
 
 
 def _share_of_gap(found: Reinforcements, removed: float) -> str:
@@ -325,16 +315,16 @@ def _reinforcement_notes(stress: Stress, found: Reinforcements) -> Iterator[str]
     """Yield the lines of the caption of reinforcements."""
     yield (
         "Each row is one addition to the plan, checked in the broken shocks and for what has to run in the baseline. "
-        "It is a test of single additions, not a new optimum. Budget and policy are not looked at. Outlay is "
-        "undiscounted. Gap: the part of all broken shocks' gaps that goes. Ordered by the shocks that are then "
-        "survived, then by the gap. A stockpile holds so much more at the end of the period. Purchases that "
-        "the plan makes later and that no longer fit are left out: outlay is what all years together cost more, and "
-        "divided by the size it is no price."
+        "It is a test of single additions, not a new optimum. Budget and policy are ignored. Outlay is undiscounted. "
+        "Gap: the share of the gaps of all broken shocks that is closed. Ordered by the shocks that are then survived, "
+        "then by the gap. Size of a stockpile: the additional stock at the end of the period. Later purchases of the "
+        "plan that no longer fit are left out: outlay is the additional cost over all years, and outlay divided by "
+        "size is not a price."
     )
     yield found.note
     count = len(found.additions) + len(found.inoperable)
     if found.promising > count:
-        yield f"By their slopes {found.promising} options help; the {count} that promise most were tried."
+        yield f"Shadow prices promise an effect of {found.promising} options; the {count} best of them were tried."
     for each in found.additions:
         if each.also:
             also = list_names([display_name(stress.instance, name) for name in each.also])
@@ -346,7 +336,7 @@ def _reinforcement_notes(stress: Stress, found: Reinforcements) -> Iterator[str]
 def _left_out_sentence(stress: Stress, found: Reinforcements) -> str:
     """Return the sentence on options that were left out because more of them cannot run in the baseline."""
     names = list_names([display_name(stress.instance, name) for name in found.inoperable])
-    return f"Left out, for the baseline cannot run as it has to (min_utilisation) with more of it: {names}."
+    return f"Left out, because with more of it the baseline cannot keep every min_utilisation: {names}."
 
 
 def no_additions_sentence(stress: Stress, found: Reinforcements) -> str:
@@ -363,9 +353,7 @@ def _size_text(stress: Stress, addition: Reinforcement) -> str:
 
 def share_survived(share: float) -> str:
     """Return a share of samples as text, which reads 0 or 100 % only if the share is exactly that."""
-    if 0 < share < SHOWN_SHARE:
-        return f"{short(100 * share, 2)} %"
-    return "99.9+ %" if 0.9995 <= share < 1 else f"{fixed(100 * share, 1)} %"
+    return f"{short(100 * share, 2)} %" if 0 < share < SHOWN_SHARE else percent(share, 1)
 
 
 def stress_parquet(stress: Stress) -> bytes:
