@@ -79,7 +79,7 @@ def test_the_verdict_flips_where_the_money_runs_out() -> None:
     (flip,) = bar.flips
     assert flip.other <= 600 <= flip.same
     assert flip.same - flip.other <= 3
-    assert bar.swing(found.base)[0]
+    assert bar.effect(found.base)[0]
 
 
 def test_a_budget_outside_its_range_leaves_the_range_out_and_says_so() -> None:
@@ -343,7 +343,7 @@ def test_a_shortage_cost_alone_says_what_a_gap_is_worth_and_changes_no_decision(
     price, worth = found.bars
     # At 10.5 the money buys 38.1 t.
     assert price.high.gap == pytest.approx(1000 * (60 - 400 / 10.5))
-    assert (worth.number.name, worth.swing(found.base)) == ("demands.motors.shortage_cost", (False, 0.0, 0.0))
+    assert (worth.number.name, worth.effect(found.base)) == ("demands.motors.shortage_cost", (False, 0.0, 0.0))
     assert (worth.low.gap, worth.high.gap) == (pytest.approx(20_000), pytest.approx(20_000))
     assert [each["values_as_is"] for each in found.to_dict()["numbers"]] == [False, True]
     # Nor does it seem to matter at first order.
@@ -363,7 +363,7 @@ def test_a_shortage_cost_that_changes_the_plan_has_the_gap_at_the_shortage_costs
     assert (found.base.gap, found.base.cost) == (0.0, pytest.approx(600))
     assert (bar.low.gap, bar.low.cost, bar.low.failed) == (pytest.approx(60_000), pytest.approx(0), 1)
     assert (bar.high.gap, bar.high.cost, bar.high.failed) == (0.0, pytest.approx(600), 0)
-    assert bar.swing(found.base)[:2] == (True, pytest.approx(60_000))
+    assert bar.effect(found.base)[:2] == (True, pytest.approx(60_000))
 
 
 def test_samples_that_may_fail_are_not_among_the_shocks_that_fail_by_hand() -> None:

@@ -27,12 +27,12 @@ from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import repair_sentences, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (
-    about_boxes,
-    about_samples,
+    boxes_note,
     count_numbers,
     deciding_text,
     discovery_notes,
     failure_headline,
+    samples_note,
     screening_note,
     without_plan,
     worst_shocks,
@@ -243,12 +243,12 @@ def _moves_most(found: Sensitivity) -> str:
     base, money = found.base, found.instance.money
 
     def size(bar: TornadoBar) -> float:
-        return max((e.dearer(base).size for e in (bar.low, bar.high) if e.has_plan and e.is_settled), default=0.0)
+        return max((e.cost_change(base).size for e in (bar.low, bar.high) if e.has_plan and e.is_settled), default=0.0)
 
     most = max(found.bars, key=size)
     if size(most) <= 0:
         return "No number moves the total cost by an amount that is proven."
-    moves = [(side, end.dearer(base)) for side, end in (("low", most.low), ("high", most.high))
+    moves = [(side, end.cost_change(base)) for side, end in (("low", most.low), ("high", most.high))
              if end.has_plan and end.is_settled]  # fmt: skip
     ends = [f"{f'{difference_text(move)} {money}' if move.is_proven else 'no proven change'} at its {side} end"
             for side, move in moves]  # fmt: skip
@@ -323,7 +323,7 @@ def _futures_study_sentences(found: FuturesStudy) -> Sequence[str]:
 
 
 def _discovery_sentences(found: Discovery) -> Sequence[str]:
-    about = about_boxes(found) if found.boxes else about_samples(found)
+    about = boxes_note(found) if found.boxes else samples_note(found)
     return failure_headline(found), worst_shocks(found) if found.failed else "", about
 
 

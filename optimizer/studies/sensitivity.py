@@ -84,8 +84,8 @@ def _ask_moved(
 ) -> VariantOutcome | None:
     """Find the best plan with changed numbers, as an executor's task; None if the time is over.
 
-    `lists_attacks` lists the adversary's attacks anew at these numbers. Numbers that make the instance invalid return
-    the status ``unusable``.
+    With `lists_attacks`, the adversary's attacks are listed anew at these numbers. If the numbers make the instance
+    invalid, the status is ``unusable``.
     """
     if settings.is_late:
         return None
@@ -184,19 +184,14 @@ def sensitivity(
     instance = made.instance
     _require_ranges(instance)
     require_known(known, instance)
-    instance = with_listed_attacks(instance)[0] if adversary else instance
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     # A known plan needs no search, only its active shocks and duals: the time limit then applies to later tasks only.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         found = search.run(samples, seed, resolution, known, most, has_flips=flips)
-    return replace(found, notes=(*made.notes, *[TOO_FEW_SOLVED] * _lacks_samples(found, samples)))
-
-
-def _lacks_samples(found: Sensitivity, samples: int) -> bool:
-    """Return whether samples were to be evaluated and too few could be, though the search was not stopped."""
-    return samples > 0 and found.sampled is None and found.status == "proven"
+    has_too_few = samples > 0 and found.sampled is None and found.status == "proven"
+    return replace(found, notes=(*made.notes, *[TOO_FEW_SOLVED] * has_too_few))
 
 
 def _require_ranges(instance: Instance) -> None:
@@ -221,8 +216,6 @@ def find_bands(
     None without ranges, without a plan, or if too few samples have a plan. Arguments and errors are those of
     `sensitivity`.
     """
-    if adversary:
-        instance, _ = with_listed_attacks(instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     clock = settings.clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
@@ -271,20 +264,24 @@ def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
     return replace(found, status="optimal", bound=max(found.bound, known.bound or 0.0)) if is_same else found
 
 
-def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval], step: int) -> list[TornadoBar]:
+def _with_flips(bars: Sequence[TornadoBar], intervals: Sequence[_Interval], step: int) -> list[TornadoBar]:
     result = list(bars)
-    for way in ways:
-        bar = result[way.bar]
-        result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number, step)))
+    for each in intervals:
+        bar = result[each.bar]
+        result[each.bar] = replace(bar, flips=(*bar.flips, each.switching_value(bar.number, step)))
     return result
 
 
 class _SensitivitySearch:
-    """Searches for sets of numbers, each started from the plan and the shocks of the unchanged instance."""
+    """Searches for sets of numbers, each started from the plan and the shocks of the unchanged instance.
+
+    With `lists_attacks`, every attack that the adversary can afford is a shock.
+    """
 
     def __init__(
         self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, *, lists_attacks: bool
     ) -> None:
+        instance = with_listed_attacks(instance)[0] if lists_attacks else instance
         strategy = settings.strategy
         if strategy == "auto":
             # The plan and shocks of the unchanged instance shorten these strategies, but not the extensive form.
@@ -292,7 +289,7 @@ class _SensitivitySearch:
             strategy = "benders" if every_shock_counts else "constraint-generation"
         self.instance, self.numbers = instance, numbers_of(instance.uncertain)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
-        self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
+        self.clock, self.listener, self.lists_attacks, self.is_complete = clock, listener, lists_attacks, True
         self.jobs, self.executor = settings.jobs, start_executor(1)
         self.found, self.seconds = WhatIfResult("stopped"), 0.0
         self.base = VariantOutcome("stopped")
@@ -312,7 +309,7 @@ class _SensitivitySearch:
             bars = self.tornado()
             bars = self.with_switching_values(bars, resolution) if has_flips else bars
             sampled = self.sampled(samples, seed) if samples else None
-        shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
+        shown = tuple(sorted(bars, key=lambda bar: bar.effect(base), reverse=True))
         status: SensitivityStatus = "proven" if self.is_proven(bars) else "stopped"
         found = (shown, sampled, self.measure, screened)
         return Sensitivity(status, self.instance, accuracy, resolution, base, *found)
@@ -370,27 +367,24 @@ class _SensitivitySearch:
         half = self.settings.halfway
         # Dual values cover only the attacks listed at current numbers, so the adversary's numbers cannot be judged.
         unseen = [each for each in self.numbers if self.lists_attacks and each.is_of_adversary]
-        calls = [
-            Task(first_order_effect, (self.instance, self._duals, each, half))
-            for each in self.numbers
-            if each not in unseen
-        ]
-        self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
-        effects = list(filter(None, (effect for _, effect in self.executor.as_completed(calls, self.clock))))
-        self.is_whole = len(effects) == len(calls)
+        judged = [each for each in self.numbers if each not in unseen]
+        tasks = [Task(first_order_effect, (self.instance, self._duals, each, half)) for each in judged]
+        self.listener(Progress(task="which numbers matter at first order", total=len(tasks)))
+        effects = list(filter(None, (effect for _, effect in self.executor.as_completed(tasks, self.clock))))
+        self.is_complete = len(effects) == len(tasks)
         effects += [FirstOrderEffect(each.name, None, None) for each in unseen]
         return sorted(effects, key=lambda each: (*(-size for size in each.size), each.name))
 
     def answers(self, variants: Sequence[MovedNumbers], what: str) -> dict[int, VariantOutcome]:
         """Solve for each set of numbers; return outcomes by index, without those not reached in time."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
-        calls = [Task(_ask_moved, (self.instance, each, *fixed)) for each in variants]
+        tasks = [Task(_ask_moved, (self.instance, each, *fixed)) for each in variants]
         result: dict[int, VariantOutcome] = {}
-        self.listener(Progress(task=what, total=len(calls)))
-        for number, answer in self.executor.as_completed(calls, self.clock):
-            self.clock.interrupted |= answer is None or (self.settings.is_late and len(result) + 1 < len(calls))
+        self.listener(Progress(task=what, total=len(tasks)))
+        for number, answer in self.executor.as_completed(tasks, self.clock):
+            self.clock.interrupted |= answer is None or (self.settings.is_late and len(result) + 1 < len(tasks))
             result |= {} if answer is None else {number: answer}
-            self.listener(Progress(task=what, done=len(result), total=len(calls)))
+            self.listener(Progress(task=what, done=len(result), total=len(tasks)))
         return result
 
     def tornado(self) -> list[TornadoBar]:
@@ -406,20 +400,20 @@ class _SensitivitySearch:
         If the time runs out, the bars are returned without switching values.
         """
         ends = ((i, end, at) for i, bar in enumerate(bars) for end, at in ((-1.0, bar.low), (1.0, bar.high)))
-        ways = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
-        rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if ways else 0
+        intervals = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
+        rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if intervals else 0
         for k in range(rounds):
-            variants = [_move_number(bars[way.bar].number, way.middle) for way in ways]
+            variants = [_move_number(bars[each.bar].number, each.middle) for each in intervals]
             found = self.answers(variants, f"where the plan changes, step {k + 1} of {rounds}")
             if len(found) < len(variants):
                 return list(bars)
-            ways = [way.halve(found[j], differs=self._differs(found[j])) for j, way in enumerate(ways)]
-        return _with_flips(bars, ways, self.instance.horizon.months)
+            intervals = [each.halve(found[j], differs=self._differs(found[j])) for j, each in enumerate(intervals)]
+        return _with_flips(bars, intervals, self.instance.horizon.months)
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
         """Return whether no search was stopped and all numbers were evaluated."""
         ends = {self.base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
-        return self.is_whole and not self.clock.interrupted and "stopped" not in ends
+        return self.is_complete and not self.clock.interrupted and "stopped" not in ends
 
     def _differs(self, at: VariantOutcome) -> bool:
         """Return whether an outcome is proven to have another plan than the base."""
@@ -452,5 +446,4 @@ def _move_number(number: UncertainNumber, position: float) -> MovedNumbers:
 
 
 def _share_bought(option: str, outcomes: Sequence[VariantOutcome]) -> float:
-    """Return the share of samples in which an option is bought."""
     return float(np.mean([option in each.bought for each in outcomes]))

@@ -41,34 +41,24 @@ METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap interv
 
 @dataclass(frozen=True)
 class VariantOutcome:
-    """Outcome of the best plan with changed numbers.
+    """Outcome of the best plan with changed numbers."""
 
-    Attributes:
-        status: status of the `WhatIfResult`; ``unusable`` if the numbers make the instance invalid.
-        cost: total cost of the plan, present value, money.
-        bound: proven lower bound of the cost.
-        gap: survival gap, money.
-        gap_bound: proven lower bound of the gap; None if gaps have a price.
-        outlay: undiscounted outlay, money.
-        failed: number of shocks that are not survived.
-        bought: the options that are bought.
-    """
-
+    # Status of the `WhatIfResult`; ``unusable`` if the numbers make the instance invalid.
     status: Literal["optimal", "stopped", "infeasible", "unusable"]
-    cost: float = math.inf
-    bound: float = -math.inf
-    gap: float = 0.0
-    outlay: float = 0.0
-    failed: int = 0
-    bought: frozenset[str] = frozenset()
-    gap_bound: float | None = 0.0
+    cost: float = math.inf  # total cost of the plan, present value, money
+    bound: float = -math.inf  # proven lower bound of the cost
+    gap: float = 0.0  # survival gap, money
+    outlay: float = 0.0  # undiscounted outlay, money
+    failed: int = 0  # number of shocks that are not survived
+    bought: frozenset[str] = frozenset()  # the options that are bought
+    gap_bound: float | None = 0.0  # proven lower bound of the gap; None if gaps have a price
 
-    def dearer(self, base: "VariantOutcome") -> ProvenDifference:
-        """Return the increase of cost over the base, with its proven bounds."""
+    def cost_change(self, base: "VariantOutcome") -> ProvenDifference:
+        """Return the change of cost from the base, with its proven bounds."""
         return ProvenDifference.of(base.cost, base.bound, self.cost, self.bound)
 
-    def worse(self, base: "VariantOutcome") -> ProvenDifference:
-        """Return the increase of the survival gap over the base, with its bounds; exact if gaps have a price."""
+    def gap_change(self, base: "VariantOutcome") -> ProvenDifference:
+        """Return the change of the survival gap from the base, with its bounds; exact if gaps have a price."""
         first, second = (each.gap if each.gap_bound is None else each.gap_bound for each in (base, self))
         return ProvenDifference.of(base.gap, first, self.gap, second)
 
@@ -117,15 +107,15 @@ class TornadoBar:
     high: VariantOutcome
     flips: tuple[SwitchingValue, ...] = ()
 
-    def swing(self, base: VariantOutcome) -> tuple[bool, float, float]:
-        """Return the sort key of bars: whether survival changes, and the largest changes of gap and cost.
+    def effect(self, base: VariantOutcome) -> tuple[bool, float, float]:
+        """Return whether survival changes, and the largest changes of gap and cost: the sort key of bars.
 
         Ends that are not settled and changes that are not proven are ignored.
         """
         ends = tuple(each for each in (self.low, self.high) if each.is_settled)
         verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
-        gaps = max((each.worse(base).size for each in ends), default=0.0)
-        costs = max((each.dearer(base).size for each in ends if each.has_plan), default=0.0)
+        gaps = max((each.gap_change(base).size for each in ends), default=0.0)
+        costs = max((each.cost_change(base).size for each in ends if each.has_plan), default=0.0)
         return verdict, gaps, costs
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,10 +124,7 @@ class TornadoBar:
             {"path": each.path, "low": each.low, "value": each.value, "high": each.high, "factor": each.is_factor}
             for each in self.number.inputs
         ]
-        flips = [
-            {"end": flip.end, "same": flip.same, "other": flip.other, "outcome": flip.outcome.to_dict()}
-            for flip in self.flips
-        ]
+        flips = [vars(flip) | {"outcome": flip.outcome.to_dict()} for flip in self.flips]
         ends = {"low": self.low.to_dict(), "high": self.high.to_dict()}
         values_as_is = self.number.is_shortage_cost
         return {"name": self.number.name, "members": inputs, "values_as_is": values_as_is, **ends, "flips": flips}
@@ -159,31 +146,18 @@ class Weight:
 
 @dataclass(frozen=True)
 class Importance(ReadOnly):
-    """Results of a sample of all uncertain numbers together.
+    """Results of a sample of all uncertain numbers together."""
 
-    Attributes:
-        samples: number of samples drawn.
-        used: number of samples with a plan whose search proved whether floors can be kept; all figures are of these.
-        seed: seed of the draws.
-        survived: the share of used samples in which every floor holds.
-        cost: 5 %, 50 % and 95 % quantiles and the mean of the total cost, money.
-        gap: 5 %, 50 % and 95 % quantiles and the mean of the survival gap, money.
-        outlay: 5 %, 50 % and 95 % quantiles and the mean of the outlay, money.
-        of_cost: dependence of the cost on each number, the largest first.
-        of_gap: dependence of the gap on each number, the largest first; empty if the gap does not vary.
-        bought: by option, the share of samples in which it is bought.
-    """
-
-    samples: int
-    used: int
-    seed: int
-    survived: float
-    cost: tuple[float, float, float, float]
-    gap: tuple[float, float, float, float]
-    of_cost: tuple[Weight, ...]
-    of_gap: tuple[Weight, ...]
-    bought: Mapping[str, float]
-    outlay: tuple[float, float, float, float]
+    samples: int  # number of samples drawn
+    used: int  # number of samples with a plan whose search proved whether floors can be kept; all figures are of these
+    seed: int  # seed of the draws
+    survived: float  # the share of used samples in which every floor holds
+    cost: tuple[float, float, float, float]  # 5 %, 50 % and 95 % quantiles and the mean of the total cost, money
+    gap: tuple[float, float, float, float]  # those of the survival gap, money
+    of_cost: tuple[Weight, ...]  # dependence of the cost on each number, the largest first
+    of_gap: tuple[Weight, ...]  # that of the gap; empty if the gap does not vary
+    bought: Mapping[str, float]  # by option, the share of samples in which it is bought
+    outlay: tuple[float, float, float, float]  # quantiles and mean of the outlay, as of the cost, money
 
     @classmethod
     def of_sample(
@@ -267,10 +241,8 @@ class FirstOrderEffect:
     @property
     def size(self) -> tuple[float, float]:
         """Absolute changes of the gap and of the cost; infinite if not judged."""
-        return (
-            math.inf if self.gap is None else abs(self.gap),
-            math.inf if self.cost is None else abs(self.cost),
-        )
+        gap, cost = (math.inf if change is None else abs(change) for change in (self.gap, self.cost))
+        return gap, cost
 
 
 @dataclass(frozen=True)

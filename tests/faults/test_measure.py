@@ -142,8 +142,8 @@ def test_a_range_that_moves_the_price_changes_the_plan() -> None:
     (bar,) = found.bars
     assert found.tolerance_base is not None
     assert found.tolerance_base.amount == pytest.approx(0.7e6)
-    assert bar.high.dearer(found.base).value == pytest.approx(0.3e6)
-    assert bar.low.dearer(found.base).value == pytest.approx(-0.16e6)
+    assert bar.high.cost_change(found.base).value == pytest.approx(0.3e6)
+    assert bar.low.cost_change(found.base).value == pytest.approx(-0.16e6)
     assert bar.high.bought == {"first"}
 
 

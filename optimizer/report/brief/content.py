@@ -416,7 +416,7 @@ def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:
         return "not known"
     if not (end.has_plan and base.has_plan):
         return "unusable" if end.status == "unusable" else "no plan"
-    cost, gap = end.dearer(base), end.worse(base)
+    cost, gap = end.cost_change(base), end.gap_change(base)
     words = [f"cost {_signed_millions(cost.value)}"] if cost.is_proven else []
     if base.gap > 0 >= end.gap:
         words.append("floors hold")

@@ -240,7 +240,7 @@ def _of_end(end: VariantOutcome, base: VariantOutcome) -> tuple[str, float, Tone
     """Return the change at an end of a range: in words, as an amount, and its tone."""
     if not end.has_plan or not end.is_settled:
         return ("no plan" if end.status in ("infeasible", "unusable") else "not known"), 0.0, "unknown"
-    change = end.dearer(base)
+    change = end.cost_change(base)
     breaks = end.gap > 0 >= base.gap
     size = change.value if change.is_proven else 0.0
     tone: Tone = "broken" if breaks else "dearer" if size > 0 else "cheaper"

@@ -36,6 +36,7 @@ from optimizer.studies.sensitivity_result import (
 )
 from optimizer.units import EXACT, fixed, si
 
+# Width of a bar on each side of its line, characters.
 HALF_WIDTH = 8
 # From this width on, changes of the cost are drawn as bars.
 WIDTH_WITH_BARS = 100
@@ -85,7 +86,7 @@ def count_numbers(found: Sensitivity) -> str:
 def deciding_text(found: Sensitivity, unsettled: int) -> str:
     """Describe how many numbers alone decide whether the plan survives; of `unsettled` numbers it is not known."""
     (change, verdict), count = _verdict_words(found), len(found.bars)
-    decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
+    decisive = [bar for bar in found.bars if bar.effect(found.base)[0]]
     if decisive:
         names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
         ranges = "its range" if len(decisive) == 1 else "their ranges"
@@ -94,7 +95,7 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
-    moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
+    moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.effect(found.base)[1:]) > 0 else ""
     return f"{settled}none alone changes that {verdict}{moves}"
 
 
@@ -109,7 +110,7 @@ def _verdict_words(found: Sensitivity) -> tuple[str, str]:
 
 def shortage_cost_notes(bars: Iterable[TornadoBar]) -> list[str]:
     """Return the note on how gaps are valued if shortage costs move; empty if none of these bars has a gap."""
-    note = "Of shortage costs the gap is what the best plan with them leaves at those of the file."
+    note = "If a shortage cost is moved, the gap of the plan found is valued at the shortage costs of the file."
     return [note] if any(bar.number.is_shortage_cost and max(bar.low.gap, bar.high.gap) > 0 for bar in bars) else []
 
 
@@ -127,7 +128,7 @@ def _tornado_table(found: Sensitivity, width: int) -> Table:
     base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
     settled = [end for bar in found.bars for end in (bar.low, bar.high) if end.is_settled]
     gaps = any(end.gap > 0 for end in (base, *settled))
-    most = max((end.dearer(base).size for end in settled if end.has_plan), default=0)
+    most = max((end.cost_change(base).size for end in settled if end.has_plan), default=0)
     # By head: a writer of cells and their layout.
     number = {"justify": "right", "overflow": "fold", "no_wrap": True}
     folded: dict[str, Any] = {"justify": "right", "overflow": "fold", "min_width": 9}
@@ -159,11 +160,10 @@ def _tornado_table(found: Sensitivity, width: int) -> Table:
 
 
 def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
-    """Return the caption of the tornado."""
     base, money = found.base, found.instance.money
     parts = [
-        "Each number alone at its low and its high end, all others at their values, with the plan that is best then "
-        "and knows the number; the plan of the file, held as it is, may fail there (--discover)."
+        "Each number alone at its low and its high end, all others at their values, with the plan that is best if "
+        "the number is known; the plan of the file, held as it is, may fail there (--discover)."
     ]
     gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
     parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
@@ -198,7 +198,7 @@ def _change_cell(end: VariantOutcome, base: VariantOutcome) -> str:
     if not end.is_settled:
         return "?"
     mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.bought != base.bought else ""
-    return f"{difference_text(end.dearer(base))}{mark}"
+    return f"{difference_text(end.cost_change(base))}{mark}"
 
 
 def _gap_cell(end: VariantOutcome) -> str:
@@ -211,7 +211,7 @@ def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
     """Draw two bars around a line: the change of the cost at the low end and at the high end."""
     sides = {-1: " " * HALF_WIDTH, 1: " " * HALF_WIDTH}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
-        change = end.dearer(base)
+        change = end.cost_change(base)
         size = round(HALF_WIDTH * change.size / most) if most > 0 and end.has_plan and end.is_settled else 0
         side = -1 if change.value < 0 else 1
         if size > len(sides[side].strip()):
@@ -221,15 +221,12 @@ def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
 
 def _switching_table(found: Sensitivity) -> Table:
     instance = found.instance
-    near = (
-        si(found.tolerance_base.tolerance, instance.money)
-        if found.tolerance_base is not None
-        else share_text(found.accuracy)
-    )
+    base, near = found.tolerance_base, share_text(found.accuracy)
+    near = near if base is None else si(base.tolerance, instance.money)
     caption = (
-        f"By bisection to {share_text(found.resolution)} of the way from the value to the end; changes that come and "
-        "go in between are not seen. Another plan is one that buys another set of options, or another verdict; it "
-        f"has to be better by more than {near}."
+        f"By bisection to {share_text(found.resolution)} of the way from the value to the end; changes that are "
+        "reversed in between are not detected. Another plan is one that buys another set of options, or another "
+        f"verdict; it has to be better by more than {near}."
     )
     return screen_table(
         instance,
@@ -311,6 +308,7 @@ def _weight_cell(weight: Weight | None) -> str:
     return f"{mark}{fixed(weight.s1, 2)} ± {fixed(weight.margin, 2)}"
 
 
+# Names of dimensions of the drawn shock.
 WORDS = {"severity": "severity of the drawn shock", "months": "length of the drawn shock", "start": "start"}
 WORST_SHOCKS = 3
 COUNTS = {2: "Two", 3: "Three"}
@@ -324,7 +322,7 @@ def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | 
     yield Text(failure_headline(found), style="bold")
     if found.failed:
         yield Text(worst_shocks(found))
-    yield _boxes_table(found) if found.boxes else Text(about_samples(found), style="dim")
+    yield _boxes_table(found) if found.boxes else Text(samples_note(found), style="dim")
     yield from (Text(f"Note: {note}", style="yellow") for note in discovery_notes(found))
 
 
@@ -450,7 +448,7 @@ def _boxes_table(found: Discovery) -> Table:
     return screen_table(
         found.instance,
         found.frames.frame("boxes"),
-        caption=about_boxes(found),
+        caption=boxes_note(found),
         heads={"coverage": "Coverage\n(95 %)", "density": "Density\n(95 %)"},
         cells={
             "conditions": lambda row: words.get(row["box"], row["conditions"]),
@@ -462,7 +460,7 @@ def _boxes_table(found: Discovery) -> Table:
     )
 
 
-def about_boxes(found: Discovery) -> str:
+def boxes_note(found: Discovery) -> str:
     """Return the definitions of coverage and density, the samples that they are measured on, and their origin."""
     count, failed = found.held_back
     share = percent(failed / count) if count else DASH
@@ -470,11 +468,11 @@ def about_boxes(found: Discovery) -> str:
         "Coverage: share of all failures that lie in the box. Density: share of the samples in the box that fail. Both "
         f"on the {count:,} samples held back, of which {share} fail, with 95 % Clopper-Pearson intervals; boxes were "
         f"found with {found.used - count:,} others, so that the numbers of the file may lie in one and survive. "
-        f"{about_samples(found)}"
+        f"{samples_note(found)}"
     )
 
 
-def about_samples(found: Discovery) -> str:
+def samples_note(found: Discovery) -> str:
     """Return how samples are drawn, and what counts as a failure."""
     numbers = sum(dimension.number is not None for dimension in found.dimensions)
     parts = [f"{plural(numbers, 'uncertain number')} anywhere between the ends"] if numbers else []
