@@ -25,7 +25,7 @@ from optimizer.instance.variants import (
     with_single_events,
     with_windows_up_to,
 )
-from optimizer.report.tables.explain import Explaining
+from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies import explain as explain_aside
@@ -249,7 +249,7 @@ shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]
     assert (why.commodity, why.needed, why.had) == ("dy", pytest.approx(5), pytest.approx(1))
     assert why.because == (
         "dy_imports is cut off in embargo",
-        "mine gives all it has, 1 t",
+        "mine runs at capacity, 1 t",
         "every option that makes dysprosium takes 24 months and is decided in 2026 at the earliest",
     )
 
@@ -580,7 +580,7 @@ def test_what_is_in_store_may_be_enough_without_an_order(cell: Cell, most: int, 
 def test_words_say_what_becomes_of_what_is_in_store(cell: Cell) -> None:
     instance = cell(IN_STORE.replace("MOST", "16"))
     console = Console(file=io.StringIO(), width=200)
-    shown = Explaining(instance, console)
+    shown = ExplanationPrinter(instance, console)
     shown.end(so.explain(instance, settings=EXACT, on_part=shown.show))
     lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert "reserve NO PLAN SURVIVES at any budget; what is in store is left out as well" in lines
@@ -641,7 +641,7 @@ def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) 
     result = survived.result
     ground = PlanContext(result.plan, result.total_cost, result.bound, frozenset())
     for until, is_answered in ((time.time() - 1, False), (time.time() + 60, True), (None, True)):
-        terms = WhatIfTerms(so.load(TINY), replace(EXACT, until=until), 60.0, ground)
+        terms = WhatIfTerms(so.load(TINY), replace(EXACT, until=until), ground)
         assert (explain_aside._part_value({}, terms, PlanPart("lever", "plant", ("plant",))) is not None) is is_answered
         assert (explain_aside._deadline({}, terms, "plant", is_spared=False) is not None) is is_answered
 

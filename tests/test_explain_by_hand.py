@@ -8,7 +8,7 @@ from rich.console import Console
 import optimizer as so
 from optimizer.instance.variants import with_floors
 from optimizer.report.study_narrative import view_of
-from optimizer.report.tables.explain import Explaining
+from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart
 from optimizer.studies.explain.questions import SurvivalAnswer, WhatIfs
@@ -27,7 +27,7 @@ def value(explanation: so.Explanation, kind: str, of: str) -> PartValue:
 
 def printed(instance: so.Instance, explanation: so.Explanation) -> str:
     text = io.StringIO()
-    screen = Explaining(instance, Console(file=text, width=300, highlight=False, markup=False))
+    screen = ExplanationPrinter(instance, Console(file=text, width=300, highlight=False, markup=False))
     for part in (*explanation.part_values, *explanation.deadlines):
         screen.show(part)
     screen.end(explanation)
@@ -160,7 +160,7 @@ def test_what_plans_of_least_gap_have_in_common_is_not_said_of_cheaper_ones(cell
     ("budgets", "why"),
     [
         ("budget: 800, annual_budget: 900", "the budget does not pay for the smallest size of it"),
-        ("budget: 1800, annual_budget: 900", "the budget of no year reaches for the least of it"),
+        ("budget: 1800, annual_budget: 900", "no annual budget pays for the smallest size of it"),
     ],
 )
 def test_the_budget_that_bars_an_option_is_named_where_there_are_two(cell: Cell, budgets: str, why: str) -> None:

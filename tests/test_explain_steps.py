@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.report.tables.explain import repair_text
 from optimizer.studies.explain import repairs
-from optimizer.studies.explain.questions import least_of_all
+from optimizer.studies.explain.questions import least_passing_nonmonotone
 from optimizer.studies.explain.repairs import AT_NO_SIZE, NOT_ALL_TRIED
 from optimizer.studies.explanation import Repair
 from tests.conftest import Cell
@@ -102,9 +102,9 @@ def test_the_least_of_all_is_found(passing: set[int], last: int, slack: int) -> 
         spare = slack if low < high else 0
         return any(low - spare <= number <= high + spare for number in passing)
 
-    assert least_of_all(test, last) == (min((n for n in passing if n <= last), default=None), True)
+    assert least_passing_nonmonotone(test, last) == (min((n for n in passing if n <= last), default=None), True)
     # Nothing is known of what cannot be tried.
-    assert least_of_all(lambda low, high: None, last) == (None, False)
+    assert least_passing_nonmonotone(lambda low, high: None, last) == (None, False)
 
 
 def test_less_demand_that_leaves_enough_scrap_is_found_between_tenths(cell: Cell) -> None:

@@ -11,7 +11,7 @@ import optimizer as so
 from optimizer.instance.edits import with_budget
 from optimizer.report.brief.content import make_brief
 from optimizer.report.format import repair_words
-from optimizer.report.tables.explain import Explaining, heading, repair_sentences, repair_text
+from optimizer.report.tables.explain import ExplanationPrinter, heading, repair_sentences, repair_text
 from optimizer.report.tables.explain import _proven_range as proven_range
 from optimizer.results.plan import Build, Flows, Plan
 from optimizer.solver import Clock
@@ -31,7 +31,7 @@ TINY_YEARS = (2026, 2027, 2028, 2029, 2030)
 def shown(instance: so.Instance, *parts: Repair) -> str:
     """What is printed of some repairs, spaces collapsed."""
     text = io.StringIO()
-    screen = Explaining(instance, Console(file=text, width=300, highlight=False, markup=False))
+    screen = ExplanationPrinter(instance, Console(file=text, width=300, highlight=False, markup=False))
     for part in parts:
         screen.show(part)
     screen._show_without_effect()

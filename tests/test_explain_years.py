@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.tables.explain import Explaining
+from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.studies.explain.repairs import BOTH_SHORT, TOTAL_HELD
 from tests.conftest import Cell
 from tests.test_explain import EXACT, HEAD, found
@@ -24,7 +24,7 @@ HELD = "reserve holds 40 t when embargo begins: the budgets of the years before 
 
 def said(instance: so.Instance, explanation: so.Explanation) -> str:
     text = io.StringIO()
-    shown = Explaining(instance, Console(file=text, width=400, highlight=False, markup=False))
+    shown = ExplanationPrinter(instance, Console(file=text, width=400, highlight=False, markup=False))
     for part in (*explanation.repairs, explanation.reason):
         assert part is not None
         shown.show(part)
@@ -43,7 +43,7 @@ def test_the_annual_budget_is_what_stands_in_the_way(cell: Cell) -> None:
     assert (why.least_outlay, why.least_added) == (None, pytest.approx(50))
     assert why.because == (
         "imports is cut off in embargo",
-        "friend is not built: the budget of no year reaches for the least of it",
+        "friend is not built: no annual budget pays for the smallest size of it",
         HELD,
     )
     words = said(instance, explanation)

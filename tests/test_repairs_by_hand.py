@@ -38,7 +38,7 @@ def printed(folder: Path, *words: str, **parts: Any) -> str:
 def test_how_much_sooner_a_plant_would_have_to_come(tmp_path: Path) -> None:
     """Ordered in 2026Q1, the plant is on line in 2028Q1; it is needed in 2027Q1, four quarters sooner."""
     said = printed(tmp_path, "explain", options={"plant": PLANT})
-    assert "12 months sooner, by a shorter lead time or an order before 2026; 9 months would not do." in said
+    assert "12 months sooner, by a shorter lead time or an order before 2026; 9 months would not be enough." in said
     # 30 t/yr of plant cost 1,500 beside four years of imports for 1,000.
     assert "With this repair the plan costs 5,500 USD, with an outlay of 1,500 USD." in said
     less = "Less demand 100 % lower (by 100 t/yr). 99 % is not enough. With this repair the plan costs 0 USD"

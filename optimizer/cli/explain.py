@@ -24,12 +24,12 @@ def command(
     """
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
 
-    from optimizer.report.tables.explain import Explaining
+    from optimizer.report.tables.explain import ExplanationPrinter
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.explain import explain
 
-    shown = Explaining(made.instance, every=every)
+    shown = ExplanationPrinter(made.instance, every=every)
 
     def with_bands(result: Result) -> Result:
         return result if adversary else inputs.with_stored_bands(result, made.instance, file)

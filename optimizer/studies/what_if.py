@@ -209,9 +209,8 @@ def keep_gains(memory: Memory, gains: Gains) -> None:
 def _operates_alike(one: Instance, other: Instance) -> bool:
     """Return whether two instances differ at most in their policy."""
     parts = ("horizon", "discount_rate", "commodities", "processes", "demands", "options", "shocks", "ensembles")
-    return all(getattr(one, part) is getattr(other, part) for part in parts) or all(
-        getattr(one, part) == getattr(other, part) for part in parts
-    )
+    pairs = ((getattr(one, part), getattr(other, part)) for part in parts)
+    return all(mine is theirs or mine == theirs for mine, theirs in pairs)
 
 
 def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchResult) -> WhatIfResult:
@@ -221,12 +220,11 @@ def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchRe
     values = solved.values.tolist()
     written = frozenset(row.mark.path for row in solved.builder.rows) & {event.name for event in instance.events}
     shocks = [event for event in instance.events if event.name in written]
-    usual = problem.is_least_cost
     return WhatIfResult(
         status=solved.status,
         value=solved.objective,
         bound=solved.bound,
-        cost=solved.objective if usual else risk.cost(solved.builder, instance, shocks).value(values),
+        cost=solved.objective if problem.is_least_cost else risk.cost(solved.builder, instance, shocks).value(values),
         outlay=max(0.0, outlay(solved.builder, instance, shocks).value(values)),
         gap=solved.gap,
         gap_bound=solved.gap_bound,

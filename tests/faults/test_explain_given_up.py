@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.report.html.sections import section_of
-from optimizer.report.tables.explain import Explaining
+from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.solver import Clock, Settings
 from optimizer.studies import explain as explain_aside
 from optimizer.studies import what_if
@@ -38,7 +38,7 @@ policy: {budget: 600}
 def rows(instance: so.Instance, explanation: so.Explanation) -> list[str]:
     """The lines that are printed of a plan that survives, spaces collapsed."""
     stream = StringIO()
-    shown = Explaining(instance, Console(file=stream, width=400, highlight=False, markup=False))
+    shown = ExplanationPrinter(instance, Console(file=stream, width=400, highlight=False, markup=False))
     for part in (*explanation.part_values, *explanation.deadlines):
         shown.show(part)
     shown.end(explanation)
@@ -118,7 +118,7 @@ def test_no_option_is_called_dispensable_that_is_not_known_to_be(cell: Cell) -> 
 
 def test_a_run_in_which_a_what_if_is_given_up_is_not_complete(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each has 1e-9 s, and the run as long as it takes.
-    monkeypatch.setattr(explain_aside, "WHAT_IF_SECONDS", 1e-9)
+    monkeypatch.setattr(explain_aside.questions, "WHAT_IF_SECONDS", 1e-9)
     instance = cell(HEAD, REPLACED)
     survives = so.explain(instance, settings=EXACT)
     assert value_of(survives, "friend").survives is None

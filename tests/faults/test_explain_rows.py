@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.report.tables.explain import Explaining
+from optimizer.report.tables.explain import ExplanationPrinter
 
 HERE = Path(__file__).parent
 STORMS = {f"storm#{n:05}" for n in range(1, 13)}
@@ -21,7 +21,7 @@ STORMS = {f"storm#{n:05}" for n in range(1, 13)}
 def said(instance: so.Instance, explanation: so.Explanation, width: int = 400, *, every: bool = False) -> list[str]:
     """The lines of the worths and the last line, spaces collapsed."""
     stream = StringIO()
-    shown = Explaining(instance, Console(file=stream, width=width, highlight=False, markup=False), every=every)
+    shown = ExplanationPrinter(instance, Console(file=stream, width=width, highlight=False, markup=False), every=every)
     for worth in explanation.part_values:
         shown.show(worth)
     shown.end(explanation)
@@ -87,7 +87,7 @@ def test_the_command_takes_all() -> None:
 def test_why_a_plan_without_a_shock_costs_more(storms: tuple[so.Instance, so.Explanation]) -> None:
     instance, explanation = storms
     stream = StringIO()
-    shown = Explaining(instance, Console(file=stream, width=400, highlight=False, markup=False))
+    shown = ExplanationPrinter(instance, Console(file=stream, width=400, highlight=False, markup=False))
     shown.show(explanation.result)
     for worth in explanation.part_values:
         shown.show(worth)

@@ -28,7 +28,7 @@ def because(instance: so.Instance) -> list[str]:
     reason = so.explain(instance, settings=EXACT).reason
     assert reason is not None
     assert reason.because[0].startswith("imports is cut off in embargo")
-    assert reason.because[1] == "works gives all it has, 5 t"
+    assert reason.because[1] == "works runs at capacity, 5 t"
     return list(reason.because[2:])
 
 

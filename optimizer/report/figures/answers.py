@@ -16,7 +16,7 @@ from optimizer.report.figures.canvas import LABEL_LENGTH, AnswerChart, BarPart, 
 from optimizer.report.format import DASH, number_name, percent, plural, repair_words, shortened
 from optimizer.report.narrative import difference_text
 from optimizer.report.tables.compare import column_title
-from optimizer.report.tables.explain import Group, Groups, heading, worth_words
+from optimizer.report.tables.explain import ValueRow, ValueRows, heading, value_cells
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
@@ -112,28 +112,28 @@ def _repair_row(instance: Instance, repair: Repair) -> ChartRow:
 def _values(found: Explanation) -> tuple[tuple[ChartRow, ...], int]:
     """Return the rows with the values of a plan's parts by heading, the largest first, and the number left out."""
     instance = instance_of(found.result)
-    groups, made = Groups(instance), list[Group]()
+    collector, made = ValueRows(instance), list[ValueRow]()
     for value in found.part_values:
-        made += groups.add(value)
-    made += groups.rest()
-    by_heading = dict[str, list[Group]]()
+        made += collector.add(value)
+    made += collector.rest()
+    by_heading = dict[str, list[ValueRow]]()
     for each in made:
-        by_heading.setdefault(heading(each.most), []).append(each)
+        by_heading.setdefault(heading(each.value), []).append(each)
     rows = [row for title, some in by_heading.items() for row in _value_rows(found, instance, title, some, made)]
     return tuple(rows), len(made) - len(rows)
 
 
 def _value_rows(
-    found: Explanation, instance: Instance, title: str, some: Sequence[Group], made: Sequence[Group]
+    found: Explanation, instance: Instance, title: str, some: Sequence[ValueRow], made: Sequence[ValueRow]
 ) -> Iterator[ChartRow]:
     """Yield the rows of a heading: first parts without which no plan survives, then the largest changes."""
-    largest = max(abs(each.most.change or 0.0) for each in made) or 1.0
+    largest = max(abs(each.value.change or 0.0) for each in made) or 1.0
     releases = any(max(row, default=0.0) > 0 for row in found.result.plan.stocks.values())
-    ordered = sorted(some, key=lambda each: (each.most.survives is not False, -abs(each.most.change or 0.0)))
+    ordered = sorted(some, key=lambda each: (each.value.survives is not False, -abs(each.value.change or 0.0)))
     for each in ordered[:_OF_GROUP]:
-        label, figure, _ = worth_words(instance, each, releases=releases)
-        fails = each.most.survives is False
-        parts = _value_part(each.most, largest) if fails or figure != DASH else ()
+        label, figure, _ = value_cells(instance, each, releases=releases)
+        fails = each.value.survives is False
+        parts = _value_part(each.value, largest) if fails or figure != DASH else ()
         yield ChartRow(label, figure.lower() if fails else figure, parts, title)
 
 

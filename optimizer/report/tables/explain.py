@@ -34,6 +34,7 @@ from optimizer.units import least_whole, si, si_down, si_up
 if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, ExplanationPart
 
+# Widths of the columns of titles and of figures, characters.
 LABEL, FIGURE = 16, 16
 # Below this relative difference, need and supply read alike in three digits, and the difference itself is printed.
 NEARLY = 0.005
@@ -62,15 +63,6 @@ def _supply_text(why: Reason) -> str:
     if missing < NEARLY * why.needed:
         return f", {si(missing, 't')} more than a plan for this conflict alone has"
     return f"; a plan for this conflict alone has {si(why.had, 't')}"
-
-
-def _reason_lines(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
-    """Yield the lines of a reason, each after whether it is an item of a list."""
-    yield False, f"{shortage_text(instance, why)}, because"
-    for sentence in why.because:
-        yield True, sentence
-    yield False, _conflict_sentence(instance, why)
-    yield from ((False, sentence) for sentence in _money_sentences(instance, why))
 
 
 def _money_sentences(instance: Instance, why: Reason) -> Iterator[str]:
@@ -169,13 +161,12 @@ def _sufficient_repairs_sentence(instance: Instance, found: "Explanation") -> st
 
 
 def _removes_all_demand(repair: Repair) -> bool:
-    """Return whether a repair removes all demand."""
     return repair.kind == "demand" and repair.of is None and repair.amount == 1.0
 
 
 def _price_sentence(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
-        return "It was stopped before its price was known."
+        return "It was stopped before its cost was known."
     costs = f"{si(repair.cost, instance.money, 4)}{'' if repair.is_proven else ' (not proven to be the least)'}"
     return f"With this repair the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
 
@@ -258,7 +249,7 @@ def _months_repair(instance: Instance, repair: Repair) -> str:
 
 
 def _sooner_repair(instance: Instance, repair: Repair) -> str:
-    less = f"; {months_text(repair.beyond)} would not do" if repair.beyond else ""
+    less = f"; {months_text(repair.beyond)} would not be enough" if repair.beyond else ""
     how = f"by a shorter lead time or an order before {instance.horizon.start}"
     return f"{months_text(repair.amount or 0.0)} sooner, {how}{less}."
 
@@ -283,14 +274,14 @@ HEADINGS = {
 
 
 @dataclass(frozen=True)
-class Group:
-    """Row of a family or an ensemble of `size` shocks, which shows `most`, the one worth most; or of one value."""
+class ValueRow:
+    """Row of one value; or of `size` shocks of a family or an ensemble, with the value of the one worth most."""
 
-    most: PartValue
+    value: PartValue
     size: int = 1
 
 
-class Groups:
+class ValueRows:
     """Collector of values into rows: the shocks of a family or an ensemble, known one by one, share a row."""
 
     def __init__(self, instance: Instance, *, every: bool = False) -> None:
@@ -306,22 +297,22 @@ class Groups:
             return ""
         return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
 
-    def add(self, value: PartValue) -> Iterator[Group]:
+    def add(self, value: PartValue) -> Iterator[ValueRow]:
         """Add a value, and yield the rows that are complete now."""
         shocks = self._owners.get(value.of) if value.kind == "shock" else None
         if shocks is None or (self._kept and self._kept[0].of not in shocks):
             yield from self.rest()
         if shocks is None:
-            yield Group(value)
+            yield ValueRow(value)
         else:
             self._kept.append(value)
 
-    def rest(self) -> Iterator[Group]:
+    def rest(self) -> Iterator[ValueRow]:
         """Yield the row that is still incomplete, from the values added so far."""
         if self._kept:
             values, self._kept = self._kept, []
             self._is_folded |= len(values) > 1
-            yield Group(min(values, key=_rank), len(self._owners[values[0].of]) if len(values) > 1 else 1)
+            yield ValueRow(min(values, key=_rank), len(self._owners[values[0].of]) if len(values) > 1 else 1)
 
 
 def _rank(value: PartValue) -> tuple[bool, float]:
@@ -334,12 +325,12 @@ def heading(value: PartValue) -> str:
     return HEADINGS[value.kind].format(months=months_text(value.months or 0))
 
 
-def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[str, str, str]:
-    """Return the title, the figure and the explanation of a row."""
-    value, money = group.most, instance.money
+def value_cells(instance: Instance, row: ValueRow, *, releases: bool) -> tuple[str, str, str]:
+    """Return the title, the figure and the explanation of a row; `releases`: whether the plan has stocks."""
+    value, money = row.value, instance.money
     title = display_name(instance, value.of)
     title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(value.kind, "")
-    title += f" (one of {group.size})" if group.size > 1 else ""
+    title += f" (one of {row.size})" if row.size > 1 else ""
     if value.survives is None:
         return title, "not known", "stopped before it was known"
     is_stored = value.kind in ("lever", "kind") and has_store(instance, value.of)
@@ -393,15 +384,15 @@ def _proven_range(value: PartValue) -> str:
     return "proven" if is_narrow or si(low) == si(high) else f"proven: between {si(low)} and {si(high)}"
 
 
-class Explaining:
+class ExplanationPrinter:
     """Printer of an explanation, which puts each part under its heading."""
 
     def __init__(self, instance: Instance, console: Console | None = None, *, every: bool = False) -> None:
         self.instance = instance
-        self.groups = Groups(instance, every=every)
+        self.rows = ValueRows(instance, every=every)
         self.releases = False
         self.console = console or Screen()
-        self.heading, self.more = "", "Repairs"
+        self.heading, self.repairs_title = "", "Repairs"
         self.without_effect: list[Repair] = []
 
     def show(self, part: "ExplanationPart") -> None:
@@ -410,9 +401,9 @@ class Explaining:
         The shocks of a family or an ensemble share a row, as do repairs of single segments or builds that fail alone.
         """
         if isinstance(part, PartValue):
-            self._show_groups(self.groups.add(part))
+            self._show_values(self.rows.add(part))
             return
-        self._show_groups(self.groups.rest())
+        self._show_values(self.rows.rest())
         if self.without_effect and not (isinstance(part, Repair) and part.kind == self.without_effect[0].kind):
             self._show_without_effect()
         if isinstance(part, Repair):
@@ -429,19 +420,22 @@ class Explaining:
         if repair.works is False and repair.of is not None:
             self.without_effect.append(repair)
             return
-        self._show_heading(f"{self.more}, each tried by itself")
+        self._show_heading(f"{self.repairs_title}, each tried by itself")
         self._print_row(repair_title(self.instance, repair), repair_text(self.instance, repair), _MARKS[repair.works])
 
     def _show_reason(self, reason: Reason) -> None:
         self._show_heading("Why no plan survives everything")
-        for bullet, line in _reason_lines(self.instance, reason):
-            self.console.print(label_rows([(" –", line)], {"no_wrap": True}, {}, space=1) if bullet else Text(line))
-        self.more = "More repairs"
+        self.console.print(Text(f"{shortage_text(self.instance, reason)}, because"))
+        for sentence in reason.because:
+            self.console.print(label_rows([(" –", sentence)], {"no_wrap": True}, {}, space=1))
+        for sentence in (_conflict_sentence(self.instance, reason), *_money_sentences(self.instance, reason)):
+            self.console.print(Text(sentence))
+        self.repairs_title = "More repairs"
 
-    def _show_groups(self, groups: Iterable[Group]) -> None:
-        for group in groups:
-            self._show_heading(heading(group.most))
-            self._print_line(*worth_words(self.instance, group, releases=self.releases))
+    def _show_values(self, rows: Iterable[ValueRow]) -> None:
+        for row in rows:
+            self._show_heading(heading(row.value))
+            self._print_line(*value_cells(self.instance, row, releases=self.releases))
 
     def _show_without_effect(self) -> None:
         if self.without_effect:
@@ -450,12 +444,12 @@ class Explaining:
             names = list_names([display_name(self.instance, str(each.of)) for each in repairs], len(repairs))
             row = f"{title}: others", f"{names}: none of them suffices alone"
             row = (repair_title(self.instance, repairs[0]), "does not suffice alone") if len(repairs) == 1 else row
-            self._show_heading(f"{self.more}, each tried by itself")
+            self._show_heading(f"{self.repairs_title}, each tried by itself")
             self._print_row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
 
     def end(self, explanation: "Explanation") -> None:
         """Print the rows held back, and the last line: how exactly the what-ifs are proven."""
-        self._show_groups(self.groups.rest())
+        self._show_values(self.rows.rest())
         self._show_without_effect()
         self.console.print()
         sure = f"What-ifs are proven to {percent(explanation.accuracy, 1)} of their cost"
@@ -466,7 +460,7 @@ class Explaining:
         if self.instance.policy.gap_price is not None:
             sure += " Each of them keeps every floor, whatever that costs: no gap at its price is allowed in it."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
-        self.console.print(Text(sure + late + self.groups.note + attack_parts_note(self.instance), style="dim"))
+        self.console.print(Text(sure + late + self.rows.note + attack_parts_note(self.instance), style="dim"))
 
     def _show_answer(self, result: Result) -> None:
         """Print the answer, the plan, and the binding limits."""

@@ -25,8 +25,8 @@ from optimizer.results.saved import finite_or_none
 from optimizer.solver import Listener, Settings, ignore, interruptible
 from optimizer.studies.conclusion import measured_plan
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts, tightened
-from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
-from optimizer.studies.explain.reason import ShortBudget, reason
+from optimizer.studies.explain.questions import WHAT_IF_SECONDS, ShortBudget, WhatIfs
+from optimizer.studies.explain.reason import reason
 from optimizer.studies.explain.repairs import (
     BOTH_SHORT,
     least_budget,
@@ -50,7 +50,6 @@ class WhatIfTerms:
 
     instance: Instance
     settings: Settings
-    each: float  # time limit of a single what-if, seconds
     context: PlanContext  # the plan that is explained
 
 
@@ -66,7 +65,7 @@ class ParallelWhatIfs:
             self._executor.memory["what_ifs"] = what_ifs
         else:
             settings = replace(settings, jobs=1, threads=settings.threads or 1)
-        self._terms = WhatIfTerms(what_ifs.instance, settings, what_ifs.each, context)
+        self._terms = WhatIfTerms(what_ifs.instance, settings, context)
 
     def __enter__(self) -> Self:
         return self
@@ -76,21 +75,20 @@ class ParallelWhatIfs:
 
     def part_values(self, parts: Sequence[PlanPart]) -> Iterator[PartValue]:
         """Yield the value of each part, without parts for which the time ran out."""
-        calls = [Task(_part_value, (self._terms, part)) for part in parts]
-        yield from self._answers(calls, [part.words(self.what_ifs.instance) for part in parts])
+        tasks = [Task(_part_value, (self._terms, part)) for part in parts]
+        yield from self._answers(tasks, [part.words(self.what_ifs.instance) for part in parts])
 
     def deadlines(self, options: Sequence[str], spared: Mapping[str, bool | None]) -> Iterator[Deadline]:
         """Yield the deadline of each option; `spared` holds for each whether some plan survives without it, or None."""
-        calls = [Task(_deadline, (self._terms, o, spared.get(o))) for o in options]
-        yield from self._answers(
-            calls, [f"by when {display_name(self.what_ifs.instance, o)} has to be ordered" for o in options]
-        )
+        tasks = [Task(_deadline, (self._terms, o, spared.get(o))) for o in options]
+        words = [f"by when {display_name(self.what_ifs.instance, o)} has to be ordered" for o in options]
+        yield from self._answers(tasks, words)
 
-    def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
-        """Yield the answers in the order of the calls, without calls that have no answer."""
+    def _answers(self, tasks: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
+        """Yield the answers in the order of the tasks, without tasks that have no answer."""
         known, following, count = dict[int, Any](), 0, 0
         self._report_next(words, following)
-        with contextlib.closing(self._executor.as_completed(calls, self.what_ifs.solver.clock)) as answers:
+        with contextlib.closing(self._executor.as_completed(tasks, self.what_ifs.solver.clock)) as answers:
             for number, answer in answers:
                 known[number] = answer
                 count += answer is not None
@@ -100,7 +98,7 @@ class ParallelWhatIfs:
                     if answer is not None:
                         yield answer
         # Answers are missing after Ctrl-C, or if a worker ran out of time slightly before this process.
-        self.what_ifs.is_cut_short |= count < len(calls)
+        self.what_ifs.is_cut_short |= count < len(tasks)
         yield from (answer for _, answer in sorted(known.items()) if answer is not None)
 
     def _report_next(self, words: Sequence[str], number: int) -> None:
@@ -126,7 +124,7 @@ def _open_what_ifs(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
         yield memory["what_ifs"]
         return
     if "own" not in memory:
-        memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
+        memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings))
         memory["own"].solver.learn_gains(memory.get(GAINS, {}))
     what_ifs: WhatIfs = memory["own"]
     with own_clock(memory, terms.settings) as what_ifs.solver.clock:
@@ -196,7 +194,7 @@ def explain(
         if result.status == "survives" and measure is not None:
             explanation = replace(explanation, within=measure.tolerance, tolerance_base=measure)
             solver.settings = replace(measure.settings(settings), patience=None)
-        what_ifs = WhatIfs(_as_survived(made.instance, solver, result), solver, WHAT_IF_SECONDS)
+        what_ifs = WhatIfs(_as_survived(made.instance, solver, result), solver)
         for part in _find_parts(what_ifs, result):
             on_part(part)
             explanation = _add_part(explanation, part)
@@ -246,19 +244,19 @@ def _add_part(explanation: Explanation, part: ExplanationPart) -> Explanation:
 def _explain_plan(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Yield the values of the parts of a surviving plan, then the deadlines of its options."""
     what_ifs.report("which shocks bind")
-    with what_ifs.solver.clock.for_at_most(what_ifs.each):
+    with what_ifs.solver.clock.for_at_most(WHAT_IF_SECONDS):
         active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
     cost, bound = result.total_cost, result.bound
     if what_ifs.instance is not what_ifs.solver.instance:
         eased = what_ifs.solve_survivable("the cost with eased floors")
         cost, bound = (eased.found.cost, finite_or_none(eased.found.bound)) if eased.is_proven else (cost, bound)
     context, spared = PlanContext(result.plan, cost, bound, active), dict[str, bool | None]()
-    with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as aside:
-        for value in _consistent(what_ifs.instance, aside.part_values(plan_parts(what_ifs.instance, context))):
+    with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as parallel:
+        for value in _consistent(what_ifs.instance, parallel.part_values(plan_parts(what_ifs.instance, context))):
             spared |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Deadlines of options without which nothing survives come first.
-        yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: spared.get(o) is not False), spared)
+        yield from parallel.deadlines(sorted(result.plan.bought, key=lambda o: spared.get(o) is not False), spared)
 
 
 def _consistent(instance: Instance, values: Iterable[PartValue]) -> Iterator[PartValue]:
@@ -288,7 +286,7 @@ def _explain_failure(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationP
         # The floors can be kept; the plan leaves gaps only because their price is lower. Nothing has to be repaired.
         return
     if not what_ifs.is_over and result.status == "gap":
-        found = reason(what_ifs, result, money=_short_budget(money))
+        found = reason(what_ifs, result, short_budget=_short_budget(money))
         what_ifs.is_cut_short |= found is None
         yield from () if found is None else (found,)
     for step in (shorter, shorter_rules, less_demand, sooner):

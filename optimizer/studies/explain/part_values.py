@@ -17,7 +17,7 @@ anyhow       the latest period of the first purchase of an option with which som
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,6 +38,7 @@ from optimizer.tolerances import FINEST_SHARE
 # Changes that can only make the optimum cheaper, or only dearer. A later build may do either, since its upkeep is paid
 # for a shorter time.
 RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
+# Change of a floor, as a share of demand, and of a date, in months.
 POINT, MONTHS = 0.01, 3.0
 
 
@@ -57,13 +58,13 @@ class PlanPart:
 
     kind: PartKind  # as in `PartValue`
     of: str  # as in `PartValue`
-    gone: tuple[str, ...] = ()  # the shocks or options that are left out of the instance
+    left_out: tuple[str, ...] = ()  # shocks or options
     change: float = 0.0  # change of a floor, as a share of demand, or of a date, in months
 
     def words(self, instance: Instance) -> str:
         """Describe the what-if for progress messages."""
         name = display_name(instance, self.of)
-        if self.gone:
+        if self.left_out:
             return f"without {name}"
         if self.kind in ("later", "sooner"):
             return f"{name} {abs(self.change):g} months {self.kind}"
@@ -143,7 +144,7 @@ class PartValuation:
             return self._value_without(part)
         if part.kind in ("family", "shock"):
             names = {event.name for event in instance.events}
-            variant = with_only_shocks(self.what_ifs.apart, names - set(part.gone))
+            variant = with_only_shocks(self.what_ifs.apart, names - set(part.left_out))
         elif part.kind in ("later", "sooner"):
             variant = with_lead_times(instance, months_later=part.change, options=[part.of])
         else:
@@ -152,7 +153,7 @@ class PartValuation:
         return replace(found, months=abs(part.change)) if part.kind in ("later", "sooner") else found
 
     def _value_without(self, part: PlanPart) -> PartValue:
-        instance, rows = exclude_options(self.what_ifs.instance, list(part.gone))
+        instance, rows = exclude_options(self.what_ifs.instance, list(part.left_out))
         tried = self._solve_variant(part, instance, rows)
         value = self._value(part, tried, is_freed=not rows)
         if tried.holds is not False:
@@ -229,25 +230,20 @@ def tightened(instance: Instance, values: Sequence[PartValue]) -> list[PartValue
     That holds unless leaving them out removes rules or initial stores as well.
     """
     result = {(value.kind, value.of): value for value in values}
-    for whole in filter(_is_possible_without_kind, values):
+    for whole in (value for value in values if value.kind == "kind" and value.survives):
         members = [o for o, option in instance.options.items() if option.kind == whole.of]
         if not _is_forced_or_stored(instance, _with_dependants(instance, members)):
-            result |= _tightened_by(whole, [result["lever", o] for o in members if ("lever", o) in result])
+            result |= _tightened_by(whole, result, members)
     return list(result.values())
 
 
-def _is_possible_without_kind(value: PartValue) -> bool:
-    return value.kind == "kind" and value.survives is True
-
-
-def _tightened_by(whole: PartValue, own: Sequence[PartValue]) -> dict[tuple[PartKind, str], PartValue]:
+def _tightened_by(
+    whole: PartValue, known: Mapping[tuple[PartKind, str], PartValue], members: Sequence[str]
+) -> dict[tuple[PartKind, str], PartValue]:
+    own = [known["lever", o] for o in members if ("lever", o) in known]
+    lows = [value.low for value in (*own, whole) if value.low is not None]
     result = {(value.kind, value.of): _no_dearer(value, whole) for value in own}
-    return result | {(whole.kind, whole.of): replace(whole, low=_largest([value.low for value in (*own, whole)]))}
-
-
-def _largest(bounds: Sequence[float | None]) -> float | None:
-    """Return the largest of the known bounds; None without any."""
-    return max((bound for bound in bounds if bound is not None), default=None)
+    return result | {(whole.kind, whole.of): replace(whole, low=max(lows, default=None))}
 
 
 def _no_dearer(value: PartValue, whole: PartValue) -> PartValue:
@@ -255,8 +251,7 @@ def _no_dearer(value: PartValue, whole: PartValue) -> PartValue:
     if value.survives is False or whole.change is None or (value.change is not None and value.change <= whole.change):
         return value
     highs = [high for high in (value.high, whole.high) if high is not None]
-    high = min(highs, default=None)
-    return replace(value, survives=True, change=whole.change, high=high, outlay=whole.outlay)
+    return replace(value, survives=True, change=whole.change, high=min(highs, default=None), outlay=whole.outlay)
 
 
 def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, is_spared: bool | None) -> Deadline:
@@ -313,9 +308,8 @@ def _latest_as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[i
     keep floors that an earlier one does not. Return None if the time ran out.
     """
     evaluator = what_ifs.solver.evaluator(what_ifs.instance)
-    known = np.zeros(
-        len(what_ifs.instance.events), dtype=bool
-    )  # shocks that failed at a later period: first to be tried
+    # Shocks that failed at a later period are tried first.
+    known = np.zeros(len(what_ifs.instance.events), dtype=bool)
 
     def fails(moved: Plan) -> bool:
         columns = evaluator.plan_values([moved])

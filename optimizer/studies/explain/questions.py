@@ -60,12 +60,11 @@ class SurvivalAnswer:
 
 
 class WhatIfs:
-    """Solver of what-ifs one after the other, each for at most `each` seconds.
+    """Solver of what-ifs one after the other, each for at most `WHAT_IF_SECONDS`.
 
     Args:
         instance: the instance that is explained, with its budget.
         solver: solves the what-ifs.
-        each: time limit of a single what-if, seconds.
 
     Attributes:
         apart: the instance with every event as an entry of its own.
@@ -74,8 +73,8 @@ class WhatIfs:
             and usually enough to prove that nothing survives.
     """
 
-    def __init__(self, instance: Instance, solver: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
-        self.instance, self.solver, self.each = instance, solver, each
+    def __init__(self, instance: Instance, solver: WhatIfSolver) -> None:
+        self.instance, self.solver = instance, solver
         self.apart = with_events_apart(instance)
         self.blocking, self.is_cut_short = frozenset[str](), False
 
@@ -99,7 +98,7 @@ class WhatIfs:
     ) -> WhatIfResult:
         """Solve a variant; `words` name the question for the listener; `bound`, `first`: see `WhatIfSolver.ask`."""
         self.report(words)
-        return self.solver.ask(variant or self.instance, problem, settings, self.each, bound, first)
+        return self.solver.ask(variant or self.instance, problem, settings, WHAT_IF_SECONDS, bound, first)
 
     def solve_survivable(
         self,
@@ -149,7 +148,7 @@ def least_passing(test: Callable[[int], bool | None], high: int) -> tuple[int, b
     return high, not unknown
 
 
-def least_of_all(test: Callable[[int, int], bool | None], last: int) -> tuple[int | None, bool]:
+def least_passing_nonmonotone(test: Callable[[int, int], bool | None], last: int) -> tuple[int | None, bool]:
     """Find the least number from 1 to `last` that passes a test, or None; and whether all below are known to fail.
 
     The test is put to ranges and need not be monotone; it fails for a range only if it does for each number in it.
@@ -167,6 +166,8 @@ def least_of_all(test: Callable[[int, int], bool | None], last: int) -> tuple[in
     return None, is_sure
 
 
+# The budget that is too small: that of all years together, or that of single years.
+ShortBudget = Literal["budget", "annual"]
 # The budget that excludes an option: all budgets are zero, or the total or annual one is below its smallest purchase.
 BudgetBarrier = Literal["no_budget", "total", "annual"]
 # The limit on a larger size of an option: its inputs in the baseline, another rule, or none.
@@ -201,38 +202,28 @@ class SupplyLimits:
     plan: Plan
     flows: Flows  # of the plan in the shock
     periods: Sequence[int]  # periods in which the commodity is short
-    money: Literal["budget", "annual"] | None  # the budget that is too small; None if none is
+    short_budget: ShortBudget | None  # None if no budget is too small
     scarce: frozenset[str]  # the commodities that are short
-    bar: Callable[[str], BudgetBarrier | None]  # finds the budget that is too small for any size of an option
-    limit: Callable[[str], SizeLimit | None]  # finds the limit on a larger size of an option, the rest unchanged
+    barrier: Callable[[str], BudgetBarrier | None]  # finds the budget that is too small for any size of an option
+    size_limit: Callable[[str], SizeLimit | None]  # finds the limit on a larger size of an option, the rest unchanged
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """Return a sentence for each process, option, stock and substitution; options that are too late share one."""
-        makers = dict(self._makers(commodity))
+        makers, stocks = self._makers(commodity), self.instance.stocks.items()
         late = [o for o, option in makers.items() if self._is_late(option)]
         sentences = [*self._process_words(commodity), *self._deal_words(commodity), *self._late_words(late, commodity)]
         sentences += [self._option_words(o, option, commodity) for o, option in makers.items() if o not in late]
-        sentences += [self._stock_words(o, each) for o, each in self._stockpiles(commodity)]
-        sentences += [self._substitution_words(o, each, segment) for o, each in self._substitutes(segment)]
-        sentences += (
-            [] if sentences else [f"nothing makes {display_name(self.instance, commodity)}, and no option would"]
-        )
-        return tuple(sentences)
+        sentences += [self._stock_words(o, stock) for o, stock in stocks if stock.commodity == commodity]
+        sentences += [self._substitution_words(o, each, segment) for o, each in self._substitutes(segment).items()]
+        return tuple(sentences or [f"nothing makes {display_name(self.instance, commodity)}, and no option would"])
 
-    def _makers(self, commodity: str) -> Iterator[tuple[str, Sized]]:
-        for o, option in self.instance.sized.items():
-            if any(flow.gives.get(commodity, 0.0) > 0 for flow in option.flows):
-                yield o, option
+    def _makers(self, commodity: str) -> dict[str, Sized]:
+        sized = self.instance.sized.items()
+        return {o: each for o, each in sized if any(flow.gives.get(commodity, 0.0) > 0 for flow in each.flows)}
 
-    def _stockpiles(self, commodity: str) -> Iterator[tuple[str, Stock]]:
-        for o, stock in self.instance.stocks.items():
-            if stock.commodity == commodity:
-                yield o, stock
-
-    def _substitutes(self, segment: str) -> Iterator[tuple[str, Sized]]:
-        for o, option in self.instance.sized.items():
-            if any(flow.serves == segment for flow in option.flows):
-                yield o, option
+    def _substitutes(self, segment: str) -> dict[str, Sized]:
+        sized = self.instance.sized.items()
+        return {o: each for o, each in sized if any(flow.serves == segment for flow in each.flows)}
 
     def _cut_words(self, name: str) -> str | None:
         """Describe the cut of an activity while the commodity is short; None if it is not cut."""
@@ -254,7 +245,7 @@ class SupplyLimits:
             elif self._total_use(p) >= FULLY_USED * self._uncut_capacity(p):
                 made = si(self._total_use(p) * process.output[commodity], "t")
                 why = f" while it restarts over {process.restart_months:g} months" if process.restart_months else ""
-                yield f"{display_name(self.instance, p)} gives all it has{why}, {made}"
+                yield f"{display_name(self.instance, p)} runs at capacity{why}, {made}"
             else:
                 why = f"lacks {self._short_inputs(process.input)}" if process.input else "has capacity to spare"
                 yield f"{display_name(self.instance, p)} {why}"
@@ -305,7 +296,7 @@ class SupplyLimits:
         groups: dict[str, list[str]] = {}
         for o in names:
             groups.setdefault(self._earliest_words(self.instance.sized[o]), []).append(o)
-        every = len(names) > 1 and len(groups) == 1 and len(names) == len(list(self._makers(commodity)))
+        every = len(names) > 1 and len(groups) == 1 and len(names) == len(self._makers(commodity))
         for words, some in groups.items():
             who = f"every option that makes {display_name(self.instance, commodity)}" if every else self._names(some)
             take, are = ("take", "are") if len(some) > 1 and not every else ("takes", "is")
@@ -337,7 +328,7 @@ class SupplyLimits:
         if limit is not None:
             return limit
         held = f"has only {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
-        if self.money is not None:
+        if self.short_budget is not None:
             return f"{name} {held}: {self._why_not_paid(o, size)}"
         short = self._names(c for c in inputs if c in self.scarce)
         why = f"it lacks {short}" if short else self._why_no_more(o, option, size)
@@ -349,7 +340,7 @@ class SupplyLimits:
         others = {x for x in built if x in option.excludes or o in self.instance.sized[x].excludes}
         if size <= 0 and others:
             return f"it cannot be bought beside {self._names(others)}"
-        limit = self.limit(o)
+        limit = self.size_limit(o)
         if limit == "inputs":
             lacking, least = self._names(getattr(option, "input", ())), getattr(option, "min_utilisation", 0.0)
             where = f", where it has to run at {100 * least:g} %" if least > 0 else ""
@@ -378,7 +369,7 @@ class SupplyLimits:
             (flow.gives.get(target, 0.0) or float(flow.serves == target)) * self.flows.total(o, flow.name, self.periods)
             for flow in option.flows
         )
-        may_need_money = limit is None and self.money is not None and given > 0
+        may_need_money = limit is None and self.short_budget is not None and given > 0
         if not inputs and not may_need_money and not self._is_fully_used(o):
             size = f"{'largest ' if limit else ''}size of {size_text(self.instance, o, self._bought(o))}"
             return f"{name} gives {si(given, 't')} then, less than its {size} allows"
@@ -392,21 +383,17 @@ class SupplyLimits:
 
     def _why_not_paid(self, o: str, size: float) -> str:
         """Explain why the budget buys no more of an option."""
-        bar = self.bar(o) if size <= 0 else None
-        if bar == "no_budget":
-            return "there is no budget"
-        if bar == "annual":
-            return "the budget of no year reaches for the least of it"
-        if bar == "total":
-            return "the budget does not pay for the smallest size of it"
-        if size > 0 and not self._is_spent_elsewhere(o):
-            return f"the {'budgets of the years buy' if self.money == 'annual' else 'budget buys'} no more"
-        return f"the {'budgets of the years go' if self.money == 'annual' else 'budget goes'} further elsewhere"
-
-    def _is_spent_elsewhere(self, o: str) -> bool:
-        """Check whether the plan buys another option that the budget pays."""
-        others = [other for other in self.plan.bought if other != o]
-        return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
+        barriers = {
+            "no_budget": "there is no budget",
+            "annual": "no annual budget pays for the smallest size of it",
+            "total": "the budget does not pay for the smallest size of it",
+        }
+        if size <= 0 and (barrier := self.barrier(o)) is not None:
+            return barriers[barrier]
+        others = (self.instance.options[other] for other in self.plan.bought if other != o)
+        if size > 0 and not any(getattr(other, "budget_share", 1.0) > 0 for other in others):
+            return f"the {'budgets of the years buy' if self.short_budget == 'annual' else 'budget buys'} no more"
+        return f"the {'budgets of the years go' if self.short_budget == 'annual' else 'budget goes'} further elsewhere"
 
     def _stock_words(self, o: str, stock: Stock) -> str:
         before = self.event.periods.start - 1
@@ -418,11 +405,12 @@ class SupplyLimits:
         limit = self._stock_limit(o, stock, held)
         if limit is not None:
             return f"{start}, {limit}"
-        if self.money is None:
+        if self.short_budget is None:
             return f"{start}, and more would not help"
-        if held <= 0 and self.bar(o) == "no_budget":
+        if held <= 0 and self.barrier(o) == "no_budget":
             return f"{start}: there is no budget"
-        return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
+        buy = "budgets of the years before buy" if self.short_budget == "annual" else "budget buys"
+        return f"{start}: the {buy} no more"
 
     def _stock_limit(self, o: str, stock: Stock, held: float) -> str | None:
         """Describe the limit of a stockpile that is reached; None if none is."""
@@ -444,11 +432,8 @@ class SupplyLimits:
             return next(self._late_words([o], ""))
         path = self.instance.path(self.event)
         demanded = sum(float(path.demand_at(segment, t)) for t in self.periods)
-        for flow in option.flows:
-            if (
-                flow.serves == segment
-                and self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded
-            ):
+        for flow in (each for each in option.flows if each.serves == segment):
+            if self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded:
                 return f"{display_name(self.instance, o)} serves the {100 * flow.share:g} % of demand that it can"
         return self._option_words(o, option, segment)
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import purchase_columns
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, highest_floor
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import (
@@ -39,6 +38,7 @@ from optimizer.solver import Vector
 from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,
     BudgetBarrier,
+    ShortBudget,
     SizeLimit,
     SupplyLimits,
     WhatIfs,
@@ -48,9 +48,6 @@ from optimizer.studies.explain.questions import (
 from optimizer.studies.explanation import Reason
 from optimizer.studies.reinforcement import ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
-
-# The budget that is too small: that of all years together, or that of single years.
-ShortBudget = Literal["budget", "annual"]
 
 
 @dataclass(frozen=True)
@@ -63,16 +60,17 @@ class _Conflict:
     months: float | None  # the longest window that is needed, months; None if the windows are needed in full
 
 
-def reason(what_ifs: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
+def reason(what_ifs: WhatIfs, result: Result, *, short_budget: ShortBudget | None) -> Reason | None:
     """Find the reason why nothing survives; None if the time ran out before it was found.
 
     Args:
         what_ifs: the solver of what-ifs.
         result: the best plan under the budget, which does not survive.
-        money: the budget that would be enough if it were larger; None if there is none, then budgets are ignored.
+        short_budget: the budget that would be enough if it were larger; None if there is none, then budgets are
+            ignored.
     """
     # A conflict is what cannot be kept at any price of gaps: its plan leaves no gap that it could close.
-    instance = without_gap_price(what_ifs.apart if money else without_budgets(what_ifs.apart))
+    instance = without_gap_price(what_ifs.apart if short_budget else without_budgets(what_ifs.apart))
     failing = [each.name for each in hardest_of(result.shocks) if each.fails]
     others = [event.name for event in instance.events if event.name not in failing]
     conflict = _find_conflict(what_ifs, instance, [*failing, *others])
@@ -82,7 +80,7 @@ def reason(what_ifs: WhatIfs, result: Result, *, money: ShortBudget | None) -> R
     if found.status == "infeasible" or not math.isfinite(found.cost) or what_ifs.is_over:
         return None
     what_ifs.is_cut_short |= found.status == "stopped"
-    return _explain_conflict(what_ifs, conflict, found.plan, money)
+    return _explain_conflict(what_ifs, conflict, found.plan, short_budget)
 
 
 def _find_conflict(what_ifs: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
@@ -100,9 +98,8 @@ def _find_conflict(what_ifs: WhatIfs, instance: Instance, names: Sequence[str]) 
         return None
     whole = with_only_shocks(instance, shocks)
     short, is_cut = _shorten_windows(whole, fails)
-    segments, is_all_known = _drop_unneeded(
-        [d for d in short.demands if _has_floor(short, d)], lambda some: fails(_with_floors_of(short, some))
-    )
+    floored = [d for d in short.demands if highest_floor(short, shocks, d) > 0]
+    segments, is_all_known = _drop_unneeded(floored, lambda some: fails(_with_floors_of(short, some)))
     periods = _longest(short)
     return _Conflict(
         instance=_with_floors_of(short, segments),
@@ -178,11 +175,9 @@ def _shorten_windows(instance: Instance, fails: Callable[[Instance], bool | None
     return with_windows_up_to(instance, periods * months), is_least
 
 
-def _has_floor(instance: Instance, segment: str) -> bool:
-    return any(max(instance.path(event).floor[segment]) > 0 for event in instance.events)
-
-
-def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
+def _explain_conflict(
+    what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, short_budget: ShortBudget | None
+) -> Reason | None:
     """Build the reason from a conflict and the plan with the least gap in it; None if no segment is below its floor."""
     instance = conflict.instance
     evaluator = what_ifs.solver.evaluator(instance)
@@ -198,18 +193,18 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
     takers = _takers(instance, event, flows, d, commodity, periods)
     had = _supply(instance, event, flows, commodity, periods)
     missing = sum(_deficit(instance, event, flows, each, commodity, t, scarce) for each in takers for t in periods)
-    ways = SupplyLimits(
+    limits = SupplyLimits(
         instance,
         event,
         plan,
         flows,
         periods,
-        money,
+        short_budget,
         frozenset(c for c, _ in scarce.commodity),
         lambda option: barring_budget(what_ifs, instance, option),
         lambda option: size_limit(what_ifs, instance, plan, option, periods[-1]),
     )
-    least_outlay, added = _find_least_money(what_ifs, instance) if money else (None, None)
+    least_outlay, added = _find_least_money(what_ifs, instance) if short_budget else (None, None)
     label = instance.horizon.label
     return Reason(
         shocks=tuple(each.name for each in instance.events),
@@ -217,7 +212,7 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
         may_fail=_allowed_failures(instance),
         is_irreducible=conflict.is_irreducible,
         months=conflict.months,
-        is_money=money is not None,
+        is_money=short_budget is not None,
         shock=event.name,
         segment=d,
         takers=takers,
@@ -226,10 +221,10 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
         commodity=commodity,
         needed=had + missing,
         had=had,
-        budget=what_ifs.instance.policy.budget if money else None,
+        budget=what_ifs.instance.policy.budget if short_budget else None,
         least_outlay=least_outlay,
         least_added=added,
-        because=ways.sentences(commodity, d),
+        because=limits.sentences(commodity, d),
     )
 
 
@@ -238,15 +233,16 @@ def size_limit(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, l
 
     Budgets and shocks are ignored. The instance must be a variant of `WhatIfs.apart`.
     """
-    calm = without_budgets(with_only_shocks(instance, ()))
+    undisrupted = without_budgets(with_only_shocks(instance, ()))
     planned = math.fsum(build.size for build in plan.builds if build.option == option)
     within = (planned + NEGLIGIBLE) / FULLY_USED
-    most = _largest_in_time(what_ifs, calm, plan, option, last)
+    most = _largest_in_time(what_ifs, undisrupted, plan, option, last)
     if most is None or most > within:
         return None if most is None else "unlimited"
-    if not getattr(calm.options[option], "input", None):
+    if not getattr(undisrupted.options[option], "input", None):
         return "rules"
-    fed = calm.replacing(options={**calm.options, option: calm.options[option].model_copy(update={"input": {}})})
+    without_inputs = undisrupted.options[option].model_copy(update={"input": {}})
+    fed = undisrupted.replacing(options={**undisrupted.options, option: without_inputs})
     most = _largest_in_time(what_ifs, fed, plan, option, last)
     return "inputs" if most is not None and most > within else "rules"
 
@@ -296,8 +292,8 @@ def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> 
 
 def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> str:
     """Find the commodity that is short in the supply chain of a segment."""
-    there = frozenset(instance.processes) | {build.option for build in plan.builds}
-    commodity = bottleneck(instance, scarce, d, offset, there).commodity
+    built = frozenset(instance.processes) | {build.option for build in plan.builds}
+    commodity = bottleneck(instance, scarce, d, offset, built).commodity
     return commodity if (commodity, offset) in scarce.commodity else instance.demands[d].commodity
 
 

@@ -41,7 +41,7 @@ from optimizer.studies.explain.questions import (
     SurvivalAnswer,
     WhatIfs,
     least_added,
-    least_of_all,
+    least_passing_nonmonotone,
 )
 from optimizer.studies.explanation import Repair, RepairKind
 from optimizer.studies.what_if import WhatIfResult, highest_scaling
@@ -50,6 +50,7 @@ from optimizer.units import rounded_up
 
 # Step of the scaling of floors.
 FLOOR_STEP = 1e-3
+NOT_FOUND = "it was stopped before that was found"
 BOTH_SHORT = "the total budget is too small as well; with enough of both everything survives"
 TOTAL_HELD = "not as long as the total budget stays as it is"
 # Digits to which the least budget is rounded up.
@@ -81,7 +82,7 @@ def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
         found = what_ifs.ask("the least budget", free, problem, settings)
         tried = what_ifs.judge(free, found)
     if tried.holds is None:
-        yield Repair("budget", why="it was stopped before that was found")
+        yield Repair("budget", why=NOT_FOUND)
     elif not tried.holds:
         years = " as long as the budgets of single years stay as they are" if policy.annual_budget is not None else ""
         yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
@@ -122,7 +123,7 @@ def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repai
     found = least_added(what_ifs, "the least budget of each year", instance, settings)
     tried = what_ifs.judge(without_annual_budget(instance), found)
     if tried.holds is None:
-        yield Repair("annual", why="it was stopped before that was found")
+        yield Repair("annual", why=NOT_FOUND)
     elif not tried.holds:
         yield Repair("annual", works=False, why=TOTAL_HELD if is_total_short else _why_no_year(what_ifs))
     else:
@@ -150,10 +151,8 @@ def scaled_floors(what_ifs: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     what_ifs.report("the highest floors that can be kept")
     scaling = highest_scaling(what_ifs.instance, what_ifs.solver, hardest)
     if scaling.factor is None:
-        why = "" if what_ifs.is_over else "the rules of the policy contradict each other even without floors"
-        yield Repair(
-            "floors", works=None if what_ifs.is_over else False, why=why or "it was stopped before that was found"
-        )
+        contradiction = "the rules of the policy contradict each other even without floors"
+        yield Repair("floors", why=NOT_FOUND) if what_ifs.is_over else Repair("floors", works=False, why=contradiction)
         return
     steps = math.floor(scaling.factor / FLOOR_STEP + 1e-3)
     # Because of rounding, no plan may keep the highest floors: then those a step lower are tried.
@@ -175,15 +174,13 @@ def _floor_repair(instance: Instance, factor: float, most: float) -> Repair:
         for d, demand in instance.demands.items()
         if max(demand.survival.values) > 0
     }
-    own = _own_floors(instance, factor)
+    # All shocks of an entry set the same floors.
+    own = {
+        event.entry: {d: factor * floor for d, floor in event.spec.survival.items() if floor > 0}
+        for event in instance.events
+        if any(floor > 0 for floor in event.spec.survival.values())
+    }
     return Repair("floors", works=True, amount=factor, beyond=most, floors=floors, own_floors=own)
-
-
-def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]]:
-    """Return the scaled floors that shocks set themselves, by entry (its shocks set the same ones) and segment."""
-    own = {event.entry: event.spec.survival for event in instance.events}
-    scaled = {entry: {d: factor * floor for d, floor in floors.items() if floor > 0} for entry, floors in own.items()}
-    return {entry: floors for entry, floors in scaled.items() if floors}
 
 
 # Largest number of what-ifs about the size of one repair; bisection needs only a few.
@@ -213,7 +210,7 @@ class _Steps:
         trials = _Trials(self, what_ifs)
         # The largest number first, so that it is known whether the repair works if the search is stopped.
         trials.may_hold(self.most, self.most)
-        steps, is_least = least_of_all(trials.may_hold, self.most)
+        steps, is_least = least_passing_nonmonotone(trials.may_hold, self.most)
         if steps is None:
             return Repair(self.kind, self.of, False if is_least else None, why=trials.why(is_known=is_least)), self.most
         again = what_ifs.solve_survivable(f"{self.words}: its plan", self.vary(steps, steps))
@@ -226,11 +223,12 @@ class _Trials:
     """Tests of the sizes of one repair, with their answers."""
 
     def __init__(self, steps: _Steps, what_ifs: WhatIfs) -> None:
-        self.steps, self.what_ifs, self.known, self.works = steps, what_ifs, dict[tuple[int, int], SurvivalAnswer](), 0
+        self.steps, self.what_ifs, self.known = steps, what_ifs, dict[tuple[int, int], SurvivalAnswer]()
+        self.enough = 0  # a number of steps that is known to work; 0 if none is
 
     def may_hold(self, first: int, last: int) -> bool | None:
         """Test whether any number of steps in a range may be enough, or a single one is; None if that is unknown."""
-        if first <= self.works <= last:
+        if first <= self.enough <= last:
             return True
         first = last if self.steps.is_nested else first
         if (first, last) not in self.known:
@@ -244,7 +242,7 @@ class _Trials:
         trial = f"{100 * amount:g} %" if self.steps.kind == "demand" else f"{amount:g} months"
         words, variant = f"{self.steps.words}: trying {trial}", self.steps.vary(first, last)
         self.known[first, last] = tried = self.what_ifs.solve_survivable(words, variant, mip_gap=FEASIBILITY_GAP)
-        self.works = last if first == last and tried.holds else self.works
+        self.enough = last if first == last and tried.holds else self.enough
 
     def why(self, *, is_known: bool) -> str:
         """Explain why no size works, or why that is not known."""
@@ -408,18 +406,18 @@ def _with_less_demand(instance: Instance, segments: Sequence[str], first: int, l
     # The scrap is returned by additional segments whose demand may go unserved at no cost.
     sold = with_floors(with_demand(instance, factor=1.0 - first / 100, segments=segments), factor=0.0).demands
     some = [d for d in segments if sold[d].end_of_life]
-    gone = {d: less.demands[d].model_copy(update={"end_of_life": None}) for d in some}
-    back = {f"{d}, sold": sold[d].model_copy(update={"id": f"{d}, sold", "shortage_cost": 0.0}) for d in some}
-    return less.replacing(demands={**less.demands, **gone, **back})
+    without_scrap = {d: less.demands[d].model_copy(update={"end_of_life": None}) for d in some}
+    scrap = {f"{d}, sold": sold[d].model_copy(update={"id": f"{d}, sold", "shortage_cost": 0.0}) for d in some}
+    return less.replacing(demands={**less.demands, **without_scrap, **scrap})
 
 
 def _with_tonnes(what_ifs: WhatIfs, repair: Repair, steps: int) -> Repair:
     """Add the demand that is removed, in t by year, to a repair if it is of one commodity."""
-    gone = [demand for d, demand in what_ifs.instance.demands.items() if repair.of in (None, d)]
-    if not repair.works or len({demand.commodity for demand in gone}) > 1:
+    lowered = [demand for d, demand in what_ifs.instance.demands.items() if repair.of in (None, d)]
+    if not repair.works or len({demand.commodity for demand in lowered}) > 1:
         return repair
-    years = what_ifs.instance.horizon.years
-    return replace(repair, tonnes={year: steps / 100 * sum(each.quantity.at(year) for each in gone) for year in years})
+    years, share = what_ifs.instance.horizon.years, steps / 100
+    return replace(repair, tonnes={year: share * sum(each.quantity.at(year) for each in lowered) for year in years})
 
 
 def _returns_scrap(instance: Instance, segment: str) -> bool:
