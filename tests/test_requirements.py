@@ -17,7 +17,7 @@ from optimizer.cli.app import app
 from optimizer.instance.variants import with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.report.document import requirements_page
 from optimizer.report.excel import requirements_workbook
-from optimizer.report.tables.requirements import curve, requirement_facts, requirement_headline
+from optimizer.report.tables.requirements import funding_curve, requirement_facts, requirement_headline
 from optimizer.results.frames import Frame
 from optimizer.solver import Progress
 from optimizer.studies.requirements import QUICK, STOPPED, find_requirements
@@ -190,7 +190,7 @@ def test_money_in_part_leaves_what_it_does_not_buy(war: Requirements) -> None:
 
 def test_the_figure_of_funding_has_shares_of_the_shortfall_and_of_the_gap_by_hand(war: Requirements) -> None:
     # Each quarter of the 30k buys 7.5 of the 40 t that fall short; all cars, so that the gap falls alike.
-    shown = curve(war)
+    shown = funding_curve(war)
     shares = pytest.approx([1, 32.5 / 40, 25 / 40, 17.5 / 40, 10 / 40], rel=1e-5)
     assert shown["money"] == pytest.approx([0, 7_500, 15_000, 22_500, 30_000], rel=1e-5)
     assert (shown["left"], shown["gap"]) == ({"magnet": shares}, shares)

@@ -35,7 +35,7 @@ from optimizer.report.tables.render import (
     value_text,
     without_noise,
 )
-from optimizer.report.tables.requirements import requirements_said
+from optimizer.report.tables.requirements import requirements_answer
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service
@@ -359,7 +359,7 @@ def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> 
 
 def _requirements_sheets(found: Requirements, warnings: Sequence[str]) -> Iterator[OutputSheet]:
     instance, frames = found.instance, found.frames
-    said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
+    said = [*requirements_answer(found), *(("Note", note) for note in found.notes)]
     yield _answer_sheet(instance, replace(found.stocks, changes=found.result.changes), said, warnings)
     for frame in filter(len, map(frames.frame, frames)):
         made = _list_sheet(instance, frame)

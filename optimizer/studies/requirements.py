@@ -102,7 +102,10 @@ def find_requirements(
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:
         study = _Study(instance, solver)
-        found = Requirements(instance, result, study.alone, study.nothing, study.hold("what to hold"))
+        stocks = study.solve(study.alone, "what to hold")
+        if stocks is None:
+            raise KeyboardInterrupt
+        found = Requirements(instance, result, study.alone, study.nothing, stocks)
         study.notes += notes_on_years_after(study.alone, study.nothing)
         if is_quick:
             study.notes.append(QUICK)
@@ -171,17 +174,6 @@ class _Study:
         self.done += 1
         solver.listener(Progress(task=label, done=self.done))
         return None if result.baseline is None else result
-
-    def hold(self, label: str) -> Result:
-        """Return the plan of stocks alone, which defines the amounts to hold.
-
-        Raises:
-            KeyboardInterrupt: there was no time for a plan.
-        """
-        found = self.solve(self.alone, label)
-        if found is None:
-            raise KeyboardInterrupt
-        return found
 
     def funding(self, found: Requirements) -> Iterator[FundingStep]:
         """Yield the plan of stocks alone for each share of its cost; none if no stocks have to be bought."""

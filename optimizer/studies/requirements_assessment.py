@@ -234,6 +234,7 @@ def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, .
     starts, horizon = [event.periods.start for event in events], instance.horizon
     # These are the same in every shock of an entry, and in every sample of an event.
     spec, (name, source, note) = events[0].spec, _describe_entry(instance, events[0])
+    largest = max(map(_cuts_within, events), key=lambda cuts: math.fsum(each for cut in cuts for each in cut.severity))
     return (
         name,
         horizon.label(min(starts)),
@@ -242,7 +243,7 @@ def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, .
         float(min(starts) * horizon.months),
         float(max(len(event.periods) for event in events) * horizon.months),
         split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate,
-        "; ".join(cut_words(instance, cut) for cut in max(map(_cuts_within, events), key=_total_severity)) or "nothing",
+        "; ".join(cut_words(instance, cut) for cut in largest) or "nothing",
         _by_name(instance, spec.demand, "×"),
         _by_name(instance, spec.survival, ""),
         _by_name(instance, spec.cost, "×"),
@@ -266,11 +267,6 @@ def _cuts_within(event: Shock) -> tuple[Cut, ...]:
     """Return the cuts of a shock, with a severity for each period of its window."""
     offsets = range(len(event.periods))
     return tuple(cut.model_copy(update={"severity": tuple(map(cut.at, offsets))}) for cut in event.spec.cuts)
-
-
-def _total_severity(cuts: Sequence[Cut]) -> float:
-    """Return the sum of severities over cuts and periods."""
-    return math.fsum(severity for cut in cuts for severity in cut.severity)
 
 
 def _by_name(instance: Instance, numbers: Mapping[str, float], sign: str) -> str:

@@ -50,7 +50,7 @@ def of_requirements(found: "Requirements") -> Frames:
         "materials": materials_frame,
         "needs": needs_frame,
         "holdings": holdings_frame,
-        "purchases": stock_purchases,
+        "purchases": purchases_frame,
         "shortfalls": shortfalls_frame,
         "funding": funding_frame,
         "cases": cases_frame,
@@ -118,8 +118,7 @@ def _needs_of_material(found: "Requirements", segments: Sequence[str]) -> tuple[
     """
     worst = _hardest(found, segments)
     services = _failing_services(worst, segments)
-    required = math.fsum(_requirement(found.alone, worst.name, d) for d in segments)
-    gap = math.fsum(service.gap for service in services)
+    required, gap = _required(found, worst, segments), math.fsum(service.gap for service in services)
     return (worst.name if services else None, required, _shortfall(worst, segments), gap), _worst_left(found, segments)
 
 
@@ -154,7 +153,7 @@ def _worst_left(found: "Requirements", segments: Sequence[str]) -> tuple[float |
 def _left(found: "Requirements", outcome: Outcome | None, segments: Sequence[str]) -> float:
     """Return the shortfall of segments under a plan, t; 0 where it is negligible beside what the floors require."""
     left = _shortfall(outcome, segments)
-    required = 0.0 if outcome is None else math.fsum(_requirement(found.alone, outcome.name, d) for d in segments)
+    required = 0.0 if outcome is None else _required(found, outcome, segments)
     return left if left > NEGLIGIBLE * required else 0.0
 
 
@@ -210,20 +209,15 @@ def _left_note(frame: Frame) -> str:
 
 def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:
     """Return the shock with the largest shortfall of segments under the do-nothing plan, else that requiring most."""
-
     worst = _worst_outcome(found.nothing.shocks, segments)
     if worst is not None and _shortfall(worst, segments) > 0:
         return worst
-
-    def required(outcome: Outcome) -> float:
-        return math.fsum(_requirement(found.alone, outcome.name, d) for d in segments)
-
-    return max(_without_excused(found.nothing.shocks), key=required)
+    return max(_without_excused(found.nothing.shocks), key=lambda each: _required(found, each, segments))
 
 
-def _requirement(instance: Instance, shock: str, d: str) -> float:
-    """Return the demand that the floor of a segment requires over the window of a shock, t."""
-    return _window_tonnes(instance, shock, d)[1]
+def _required(found: "Requirements", outcome: Outcome, segments: Sequence[str]) -> float:
+    """Return the demand that the floors of segments require over the window of a shock, t."""
+    return math.fsum(_window_tonnes(found.alone, outcome.name, d)[1] for d in segments)
 
 
 def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
@@ -232,12 +226,6 @@ def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
     short = sum(_shortfall(each, [d]) > 0 for each in _without_excused(found.nothing.shocks))
     return (d, found.instance.demands[d].commodity, worst.name, demand, demand - required, required,
             _shortfall(worst, [d]), *_worst_left(found, [d]), short)  # fmt: skip
-
-
-def _left_by_plans(found: "Requirements", shock: str, d: str) -> tuple[float | None, ...]:
-    """Return a segment's shortfall in a shock with stocks alone and with the given plan, t; None if a plan lacks it."""
-    outcomes = ({each.name: each for each in result.shocks}.get(shock) for result in (found.stocks, found.result))
-    return tuple(None if outcome is None else _left(found, outcome, [d]) for outcome in outcomes)
 
 
 def shortfalls_frame(found: "Requirements") -> Frame:
@@ -262,15 +250,21 @@ def shortfalls_frame(found: "Requirements") -> Frame:
 
 
 def _shortfall_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
-    for d, demand in found.instance.demands.items():
+    by_plan = [{each.name: each for each in result.shocks} for result in (found.stocks, found.result)]
+    for d in found.instance.demands:
         for outcome in _without_excused(found.nothing.shocks):
-            below, left = _shortfall(outcome, [d]), _left_by_plans(found, outcome.name, d)
-            if below > 0 or any(each for each in left):
-                service = outcome.segments.get(d)
-                known = is_known(found.alone, outcome) or service is not None
-                gap, unserved = service.gap if service else 0.0, shortages(outcome).get(d, 0.0) if known else None
-                yield (demand.commodity, d, outcome.name, outcome.first, outcome.last,
-                       *_window_tonnes(found.alone, outcome.name, d), below, gap, unserved, *left)  # fmt: skip
+            others = [outcomes.get(outcome.name) for outcomes in by_plan]
+            left = [None if other is None else _left(found, other, [d]) for other in others]
+            if any(left) or _shortfall(outcome, [d]) > 0:
+                yield (*_shortfall_row(found, d, outcome), *left)
+
+
+def _shortfall_row(found: "Requirements", d: str, outcome: Outcome) -> tuple[Any, ...]:
+    service = outcome.segments.get(d)
+    known = is_known(found.alone, outcome) or service is not None
+    gap, unserved = service.gap if service else 0.0, shortages(outcome).get(d, 0.0) if known else None
+    tonnes = *_window_tonnes(found.alone, outcome.name, d), _shortfall(outcome, [d])
+    return (found.instance.demands[d].commodity, d, outcome.name, outcome.first, outcome.last, *tonnes, gap, unserved)
 
 
 def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
@@ -343,7 +337,7 @@ def _least_gap_bound(result: Result) -> float:
     return min(result.survival_gap, result.gap_bound or 0.0)
 
 
-def stock_purchases(found: "Requirements") -> Frame:
+def purchases_frame(found: "Requirements") -> Frame:
     """Return one row per calendar year and stock that is bought in it."""
     columns = (
         FrameColumn("year", form="year", is_index=True),

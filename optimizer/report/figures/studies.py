@@ -26,7 +26,7 @@ from optimizer.report.figures.canvas import (
     use_all_fonts,
 )
 from optimizer.report.format import percent, plural, shortened
-from optimizer.report.tables.requirements import curve
+from optimizer.report.tables.requirements import funding_curve
 from optimizer.report.tables.sensitivity import conditions_of, dimension_title, value_of_dimension
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Array
@@ -47,7 +47,7 @@ def draw_funding_plot(found: Requirements) -> bytes:
     from matplotlib import rc_context
 
     with rc_context(dict(STYLE)), use_all_fonts():
-        drawn = curve(found)
+        drawn = funding_curve(found)
         canvas = new_canvas(f"{found.instance.title}: what funding stocks in part achieves", 2.6)
         (panel,) = canvas.panels
         handles = panel.plot(drawn["money"], drawn["gap"], color=INK, linewidth=2.0,

@@ -42,13 +42,8 @@ def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
         *(["funding"] if found.funding else []),
         *(["cases"] if found.cases else []),
     )
-    parts += [_frame_table(found, name, width) for name in names if len(_frame(found, name))]
+    parts += [_frame_table(found, name, width) for name in names if len(found.frames.frame(name))]
     return [*parts, *closing_lines(found.notes)]
-
-
-def _frame(found: Requirements, name: str) -> Frame:
-    frame: Frame = found.frames.frame(name)
-    return frame
 
 
 def _frame_table(found: Requirements, name: str, width: int) -> RenderableType:
@@ -57,14 +52,14 @@ def _frame_table(found: Requirements, name: str, width: int) -> RenderableType:
     heads = {key: head.format(money=money) for key, head in NARROW_HEADS.items()} if is_narrow else {}
     hold = {"hold": lambda row: "no option" if row["hold"] is None else si(row["hold"])}
     cells = hold if name == "materials" else {}
-    frame = _frame(found, name)
+    frame: Frame = found.frames.frame(name)
     caption = replace(frame, note=frame.note.removesuffix(AUSTERITY).removesuffix(MATERIALS)).whole_note
     return screen_table(found.instance, frame, caption=caption, hidden=hidden, heads=heads, cells=cells)
 
 
 def requirement_headline(found: Requirements) -> str:
     """Return the sentence on how many materials fall short and on the worst of them by value."""
-    rows = list(_frame(found, "materials").rows())
+    rows = list(found.frames.frame("materials").rows())
     needed = [row for row in rows if row["shortfall"] is not None]
     short = [row for row in needed if row["shortfall"] > 0]
     if not short:
@@ -121,7 +116,7 @@ def _gap_left_text(result: Result, money: str) -> str:
 
 
 def _materials_without_option(found: Requirements) -> list[str]:
-    rows = _frame(found, "materials").rows()
+    rows = found.frames.frame("materials").rows()
     return [display_name(found.instance, row["material"]) for row in rows if row["hold"] is None and row["shortfall"]]
 
 
@@ -141,7 +136,7 @@ def _range_of_cases(found: Requirements, money: str) -> str:
 
     Empty without other cases, or if the instance has no stocks.
     """
-    rows = [row for row in _frame(found, "cases").rows() if row["spent"] is not None][1:]
+    rows = [row for row in found.frames.frame("cases").rows() if row["spent"] is not None][1:]
     if not rows or not found.alone.stocks:
         return ""
     least, most = (pick(row["spent"] for row in rows) for pick in (min, max))
@@ -157,17 +152,17 @@ def _cost_of_cases(rows: Sequence[FrameRow], spent: float, money: str) -> str:
     return f"{si(spent, money)} ({those[0] if len(those) == 1 else f'in {len(those)} cases'})"
 
 
-def requirements_said(found: Requirements) -> list[tuple[str, str]]:
+def requirements_answer(found: Requirements) -> list[tuple[str, str]]:
     """Return the answer as rows of a label and a text, for workbooks."""
     return [("Answer", requirement_headline(found)), *requirement_facts(found)]
 
 
-def curve(found: Requirements) -> Mapping[str, Any]:
+def funding_curve(found: Requirements) -> Mapping[str, Any]:
     """Return the data of the figure of funding: amounts of money, and for each the shares of shortfall and gap left.
 
     Keys are ``money`` and ``gap``, lists, and ``left``, a list for each material that falls short without money.
     """
-    rows = list(_frame(found, "funding").rows())
+    rows = list(found.frames.frame("funding").rows())
     first = rows[0]
     known = [c for c in first if c in found.instance.commodities and first[c] > 0]
     return {
