@@ -332,7 +332,7 @@ def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
     while _rank(members, held) < len(members):
         tight, value = _minimise_excess(members, costs, held, bounds)
         held |= dict.fromkeys(tight, value)
-    paid, *_ = np.linalg.lstsq(_rows(members, held, 0.0)[:, :-1], _targets(costs, held))
+    paid, *_ = np.linalg.lstsq(_membership(members, held), _targets(costs, held))
     return dict(zip(members, paid.tolist(), strict=True))
 
 
@@ -356,17 +356,13 @@ def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str,
     }
 
 
-def _row(members: Sequence[str], coalition: Coalition) -> list[float]:
-    return [float(member in coalition) for member in members]
+def _membership(members: Sequence[str], some: Iterable[Coalition]) -> Vector:
+    """Return the coefficients of x(S), 1 for each member in S, as an array (coalitions, members)."""
+    return np.array([[float(member in each) for member in members] for each in some])
 
 
-def _rank(members: Sequence[str], held: Mapping[Coalition, float]) -> int:
-    return int(np.linalg.matrix_rank(np.array([_row(members, each) for each in held])))
-
-
-def _rows(members: Sequence[str], some: Iterable[Coalition], of_excess: float) -> Vector:
-    """Return the coefficients of the rows x(S) + of_excess · e, one row for each coalition."""
-    return np.array([[*_row(members, each), of_excess] for each in some])
+def _rank(members: Sequence[str], held: Iterable[Coalition]) -> int:
+    return int(np.linalg.matrix_rank(_membership(members, held)))
 
 
 def _targets(costs: Costs, excesses: Mapping[Coalition, float]) -> Vector:
@@ -385,13 +381,13 @@ def _minimise_excess(
 
     held = held or {frozenset(members): 0.0}
     rank = _rank(members, held)
-    free = [each for each in coalitions(members) if _rank(members, {**held, each: 0.0}) > rank]
+    free = [each for each in coalitions(members) if _rank(members, [*held, each]) > rank]
     size = max(map(abs, costs.values())) or 1.0
     found = linprog(
         [0.0] * len(members) + [1.0],
-        A_ub=_rows(members, free, -1.0),
+        A_ub=np.column_stack([_membership(members, free), np.full(len(free), -1.0)]),
         b_ub=_targets(costs, dict.fromkeys(free, 0.0)) / size,
-        A_eq=_rows(members, held, 0.0),
+        A_eq=np.column_stack([_membership(members, held), np.zeros(len(held))]),
         b_eq=_targets(costs, held) / size,
         bounds=[*((low, high / size) for low, high in bounds), (-math.inf, math.inf)],
         method="highs",

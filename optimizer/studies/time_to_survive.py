@@ -42,6 +42,7 @@ from optimizer.model.expressions import Expression
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
+from optimizer.results.saved import finite_or_none
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ENDLESS_RATE, NEGLIGIBLE, ROUNDING_SIZE, SAME_TIME
@@ -210,10 +211,7 @@ def _times_dict(exposure: Exposure) -> dict[str, Any]:
 
 
 def _by_year(times: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
-    return {
-        str(each.year): {"months": each.months if math.isfinite(each.months) else None, "segment": each.segment}
-        for each in times
-    }
+    return {str(each.year): {"months": finite_or_none(each.months), "segment": each.segment} for each in times}
 
 
 def time_to_survive(
@@ -334,11 +332,11 @@ def _shock_chokepoints(instance: Instance) -> Iterator[Chokepoint]:
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
     """Return the times to survive by chokepoint, the last one without any cut, and by year."""
-    offers = LinkingMatrix(instance, first_stage_model(instance))
-    offered = offers.linking_terms(np.array(plan_values(instance, plan)))
+    matrix = LinkingMatrix(instance, first_stage_model(instance))
+    terms = matrix.linking_terms(np.array(plan_values(instance, plan)))
     cuts = [each.disruption for each in (*points, NOTHING_CUT)]
     by_year = [
-        _YearOfPlan(instance, t, offers, offered).survival_times(cuts)
+        _YearOfPlan(instance, t, matrix, terms).survival_times(cuts)
         for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
     ]
     return list(zip(*by_year, strict=True))
@@ -348,23 +346,23 @@ def _link_plan(
     builder: ModelBuilder,
     instance: Instance,
     t: int,
-    offers: LinkingMatrix,
-    offered: Vector,
+    matrix: LinkingMatrix,
+    terms: Vector,
     most: float,
     inverse: Expression,
 ) -> None:
     """Link the plan's terms of period t to the model: stocks of the period before times s, all others as constants."""
-    for (owner, what), first in offers.first.items():
-        before, now = offered[first + t : first + t + 2].tolist()
+    for (owner, what), first in matrix.first.items():
+        before, now = terms[first + t : first + t + 2].tolist()
         if what in instance.options[owner].amounts:
             builder.link(owner, what, {t - 1: (before if before > ROUNDING_SIZE * most else 0.0) * inverse})
         else:
             builder.link(owner, what, {t: Expression(constant=now)})
 
 
-def _scope_of(instance: Instance, t: int, offers: LinkingMatrix, offered: Vector) -> Scope:
+def _scope_of(instance: Instance, t: int, matrix: LinkingMatrix, terms: Vector) -> Scope:
     """Return the scope of the model of a period, without options of which the plan has nothing in it."""
-    there = {owner for (owner, _), first in offers.first.items() if offered[first + t : first + t + 2].any()}
+    there = {owner for (owner, _), first in matrix.first.items() if terms[first + t : first + t + 2].any()}
     return Scope(has_valid_inequalities=False, parts=frozenset(there).union(instance.processes, instance.demands))
 
 
@@ -374,8 +372,8 @@ class _YearOfPlan:
 
     instance: Instance
     t: int
-    offers: LinkingMatrix
-    offered: Vector
+    matrix: LinkingMatrix
+    terms: Vector  # the linking terms under the plan
 
     def survival_times(self, cuts: Sequence[PermanentCuts]) -> list[SurvivalTime]:
         """Return, for each set of cuts, the time for which every floor holds, and the segment that fails first."""
@@ -383,8 +381,8 @@ class _YearOfPlan:
         (uncut,) = self._longest_times([NOTHING_CUT.disruption], math.inf)
         lasts = self._longest_times(cuts, uncut if is_monotone(self.instance) else math.inf)
         ends = np.flatnonzero(np.isfinite(lasts))
-        giving_out = self._model(cuts, ends, lasts[ends]).giving_out() if len(ends) else []
-        segments = dict(zip(ends.tolist(), giving_out, strict=True))
+        failing = self._model(cuts, ends, lasts[ends]).first_failing() if len(ends) else []
+        segments = dict(zip(ends.tolist(), failing, strict=True))
         year, months = self.instance.horizon.year(self.t), (12.0 * lasts).tolist()
         return [SurvivalTime(year, months[i], segments.get(i)) for i in range(len(cuts))]
 
@@ -394,10 +392,10 @@ class _YearOfPlan:
         restarting = self._restart_period_ends()
         for time in (*(end for end in restarting if end < most), most):
             # L(τ) rises with τ, so that cuts with L(τ) ≥ time at a shorter τ need no further test at this time.
-            asked = np.flatnonzero(holds & (lasts < time))
-            if len(asked):
-                lasts[asked] = self._model(cuts, asked, np.full(len(asked), time)).longest()
-                holds[asked] = lasts[asked] >= time * (1.0 - SAME_TIME)
+            tested = np.flatnonzero(holds & (lasts < time))
+            if len(tested):
+                lasts[tested] = self._model(cuts, tested, np.full(len(tested), time)).longest()
+                holds[tested] = lasts[tested] >= time * (1.0 - SAME_TIME)
         lasts[holds] = most
         falling = np.flatnonzero(~holds) if restarting else np.zeros(0, dtype=np.intp)
         for _ in range(MOST_STEPS):
@@ -432,11 +430,11 @@ class _YearModel:
         instance, t, self.size, self.lasts = year.instance, year.t, len(cuts), lasts
         self.instance = instance
         self.builder = builder = blank_model(instance)
-        builder.scope = _scope_of(instance, t, year.offers, year.offered)
+        builder.scope = _scope_of(instance, t, year.matrix, year.terms)
         inverse = builder.variable("time", "inverse", t, unit="1")
         path = steady_path(instance, MANY, t, 1.0, cuts, lasts)
         most = max((path.demand_at(d, t) for d in instance.demands), default=0.0)
-        _link_plan(builder, instance, t, year.offers, year.offered, most, inverse)
+        _link_plan(builder, instance, t, year.matrix, year.terms, most, inverse)
         write_path(builder, instance, path)
         columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
@@ -461,7 +459,7 @@ class _YearModel:
         longest: Vector = np.divide(1.0, least, out=np.full(self.size, np.inf), where=least > ENDLESS_RATE)
         return longest
 
-    def giving_out(self) -> list[str]:
+    def first_failing(self) -> list[str]:
         """Return the segment that goes short, by cuts, if the time is slightly longer than `lasts`."""
         upper = self.upper.copy()
         upper[:, 0] = (1.0 - LONGER) * np.divide(1.0, self.lasts, out=np.full(self.size, np.inf), where=self.lasts > 0)

@@ -80,8 +80,8 @@ def matching_flows(
     for d in instance.demands:
         _Segment(instance, builder, path, shock, d).require_figures(line, services.get(d))
     booked = builder.accounts("operating").items()
-    cost = total(instance.discount(shock.periods.start + int(k)) * amount for (_, k), amount in booked)
-    answer = Model(builder, cost, Settings(threads=1), clock).solve(relaxed=True)
+    operating = total(instance.discount(shock.periods.start + int(k)) * amount for (_, k), amount in booked)
+    answer = Model(builder, operating, Settings(threads=1), clock).solve(relaxed=True)
     if answer.values is None:
         return None
     return read_many(instance, builder.column_index(), np.array([answer.values]), [shock])
@@ -89,12 +89,12 @@ def matching_flows(
 
 def _fix_linking_terms(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix the columns of the linking terms to their values under the plan."""
-    offers = evaluator.subproblems.linking_matrix
-    offered = offers.linking_terms(plan)
+    matrix = evaluator.subproblems.linking_matrix
+    terms = matrix.linking_terms(plan)
     for column in builder.columns:
         if column.given:
-            place = offers.first[column.mark.owner, column.mark.what] + shock.periods.start + column.t + 1
-            column.lower = column.upper = float(offered[place])
+            place = matrix.first[column.mark.owner, column.mark.what] + shock.periods.start + column.t + 1
+            column.lower = column.upper = float(terms[place])
 
 
 class _Segment:
@@ -214,8 +214,8 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
     left = dict.fromkeys(_OF_FUTURES if result.futures else ("status", "clash"))
     for future, stated in zip(instance.tree.futures, result.futures, strict=False):
         # The tolerance of the expected gap applies to each future, since all of it may occur in an unlikely one.
-        total = result.survival_gap / future.probability
-        found = _Check(future.instance, stated.result, extent, listener, total).run()
+        gap = result.survival_gap / future.probability
+        found = _Check(future.instance, stated.result, extent, listener, gap).run()
         report.add(stated.name or "plan", found.report)
         solved, left_out = solved + found.lines_solved, left_out + found.lines_not_recomputed
         left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
@@ -232,8 +232,8 @@ def _compare_decisions(instance: Instance, result: FuturesResult, report: AuditR
     price = instance.policy.gap_price or 0.0
     for future in result.futures:
         if future.regret is not None and future.least_cost is not None:
-            cost = future.cost + price * future.result.survival_gap
-            report.agree(f"{future.name}.regret", future.regret, cost - future.least_cost, cost)
+            priced = future.cost + price * future.result.survival_gap
+            report.agree(f"{future.name}.regret", future.regret, priced - future.least_cost, priced)
     implied = decisions(instance.tree, [each.result for each in result.futures])
     key = attrgetter("option", "kind", "t", "year", "period", "is_stock", "opened", "futures")
     listed = {key(each): each for each in result.decisions}
@@ -248,20 +248,20 @@ def _compare_decisions(instance: Instance, result: FuturesResult, report: AuditR
 class _Check:
     """One verification: `report` collects disagreements, `left` the names of parts that are not recomputed.
 
-    `total` is the total gap that scales the tolerance of each shock's gap, money; None takes the gap of the result.
+    `gap` is the total gap that scales the tolerance of each shock's gap, money; None takes the gap of the result.
     """
 
     def __init__(
-        self, instance: Instance, result: Result, extent: Extent, listener: Listener, total: float | None = None
+        self, instance: Instance, result: Result, extent: Extent, listener: Listener, gap: float | None = None
     ) -> None:
         self.instance, self.result = under_its_attacks(instance, result), result
         self.extent, self.listener = extent, listener
-        self.total = result.survival_gap if total is None else total
+        self.total_gap = result.survival_gap if gap is None else gap
         self.report, self.clock, self.left = audit_result(instance, result), Clock(), list[str]()
         self.lines = sum(outcome.flows is None for outcome in result.shocks)
         # The MIP gap of the file, if it states one: its figures are not proven to a smaller one.
-        gap = result.settings.get("gap")
-        self.mip_gap = max(PLAN_GAP, gap) if isinstance(gap, float) and gap <= 1 else PLAN_GAP
+        own = result.settings.get("gap")
+        self.mip_gap = max(PLAN_GAP, own) if isinstance(own, float) and own <= 1 else PLAN_GAP
         self.settings = Settings(mip_gap=min(self.mip_gap, PLAN_GAP))
 
     def run(self) -> Verification:
@@ -318,7 +318,7 @@ class _Check:
             if stated.survives or trades:
                 self.report.at_most(f"{name}.cost", stated.cost, own.cost, least_scale=self._scales[1])
             if not trades:
-                self.report.at_most(f"{name}.gap", stated.gap, own.gap, self.total, least_scale=AUDIT_MONEY_SCALE)
+                self.report.at_most(f"{name}.gap", stated.gap, own.gap, self.total_gap, least_scale=AUDIT_MONEY_SCALE)
 
     @property
     def _scales(self) -> tuple[float, float]:

@@ -39,8 +39,6 @@ from optimizer.studies.summary import (
 )
 from optimizer.units import short, si
 
-COMPARED = "Baseline of the no-shock plan, and actual output"
-
 
 def summary_parts(
     summary: Summary, width: int, *, file: str, instance: Instance, every: bool = False
@@ -50,7 +48,8 @@ def summary_parts(
     yield label_rows(_summary_lines(instance, summary).items(), {"style": "bold", "no_wrap": True}, {})
     yield preview_table(summary.previews, width) if summary.previews else None
     yield _hits_table(instance, summary, every=every) if summary.hits else None
-    yield actual_table(instance, replace(actual_frame(summary.actual), title=COMPARED))
+    actual = replace(actual_frame(summary.actual), title="Baseline of the no-shock plan, and actual output")
+    yield actual_table(instance, actual)
     yield from futures_parts(instance, summary, width)
 
 
@@ -183,6 +182,7 @@ def _hit_text(instance: Instance, hit: ShockHit) -> str:
     return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)
 
 
+# Width from which on the first shocks of an entry have a column of their own.
 WIDE_TABLE = 100
 
 
@@ -275,16 +275,14 @@ def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]
     return [head, *(Text(f"  {row}") for row in report.disagreements)]
 
 
+# The tree of the futures of a file.
+
 _CAPTION = (
     "Values are in the units of the file; – : not in the file. What stands above the tree is of the file before "
     "any answer."
 )
 # Most branches at the lowest level of the tree; larger trees are cut off at an earlier question.
 _DRAWN = 40
-_Answers = Sequence[Mapping[str, Any]]
-
-
-# The tree of the futures of a file.
 
 
 def futures_parts(instance: Instance, summary: Summary, width: int) -> Iterator[RenderableType]:
