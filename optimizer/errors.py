@@ -38,9 +38,9 @@ class ExitCode(IntEnum):
     USAGE = (
         2,
         "usage",
-        "words of the command line, no `--future` where an instance or a plan has several, a plan written by hand "
-        "in place of an instance, files, folders and a stdout that cannot be written, a damaged checkpoint, a missing "
-        "extra",
+        "invalid words on the command line, no `--future` where an instance or a plan has several, a plan written by "
+        "hand in place of an instance, files, folders and a stdout that cannot be written, a damaged checkpoint, a "
+        "missing extra",
     )
     BAD_INSTANCE = (
         3,

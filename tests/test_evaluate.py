@@ -482,7 +482,9 @@ def test_a_plan_that_waits_costs_what_the_adaptive_optimum_does() -> None:
     assert [round(result.total_cost, 6) for result in found.results(0)] == [1000, 0]
     assert found.summary(0)["expected_cost"] == pytest.approx(so.solve_futures(instance).total_cost, rel=1e-6)
     assert found.summary(1)["expected_cost"] == pytest.approx(600, rel=1e-6)
-    with pytest.raises(GivenPlanError, match="nothing tells these futures apart before 2028, when need is answered"):
+    with pytest.raises(
+        GivenPlanError, match="these futures cannot be distinguished before 2028, when need is answered"
+    ):
         evaluate_futures(instance, {"futures": {"high": {"builds": {"plant": {2027: 10}}}}})
 
 

@@ -243,7 +243,7 @@ options:
     assert why.because[1:] == (
         "plant_a lacks ore",
         "plant_b lacks ore_b",
-        "late can never be decided within the horizon",
+        "late can never be bought within the horizon",
         "small has its largest size, 10 t/yr",
         "third is not built: it lacks ore",
         "slow holds 5 t when embargo begins, and releases 5 t a year at most",

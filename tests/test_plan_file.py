@@ -262,8 +262,8 @@ def test_what_needs_an_answer_before_it_is_known_is_a_finding(tmp_path: Path, wa
     text = "builds:\n  plant: {2027: 40}\nfutures:\n  high:\n    builds:\n      extension: {2027: 60}\n"
     assert findings(written(tmp_path, text), wait) == [
         "F:6: futures.high.builds.extension.2027: 2027 buys 60 t/yr of extension in high and nothing in low, and "
-        "nothing tells these futures apart before 2028, when need is answered. Write the same for both, or decide it "
-        "in 2028 or later."
+        "these futures cannot be distinguished before 2028, when need is answered. Write the same for both, or decide "
+        "it in 2028 or later."
     ]
     table = "option,period,size,future\nplant,2027,40,high\nplant,2027,30,low\n"
     (said,) = findings(written(tmp_path, table, "mine.csv"), wait)

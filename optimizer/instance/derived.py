@@ -309,7 +309,7 @@ class Unchecked:
         for k, cut in enumerate(cuts if self.resolved else ()):
             if not self.instance.activity_index.has_match(cut):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
-                what = "a cut that matches nothing: no process has all it asks for"
+                what = "a cut that matches nothing: no process or option fits all of its fields"
                 yield (*place, "cuts", k), what, cure, "warning"
 
 

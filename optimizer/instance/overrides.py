@@ -116,8 +116,8 @@ def _next_key(holder: Any, parts: list[str], source: Finding, place: Place | Non
         return ".".join(parts[:length]), parts[length:]
     if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
         return int(parts[0]), parts[1:]
-    before = f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
-    what = f'"{parts[0]}" leads nowhere: what stands before it is {before}'
+    before = f"a list of length {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
+    what = f'"{parts[0]}" names nothing: the path before it leads to {before}'
     raise InstanceError([replace(source, what=what, cure="Name a key that exists; items of a list count from 0.")])
 
 
@@ -357,14 +357,14 @@ def _clash_finding(earlier: Edit, later: Edit, place: Place, before: Any, after:
 
 def _clash_cure(earlier: Edit, later: Edit, where: str) -> str:
     if earlier.source.startswith(SCENARIO) and later.source.startswith(SCENARIO):
-        return "Scenarios stack in the order given, and the last one holds: exchange them where the other should."
+        return "Scenarios apply in the order given, and the last one holds: swap them if the other one should."
     if later.source.startswith(BRANCH):
-        return "What a branch sets applies last: change it there, or leave it out."
+        return "A branch applies last: change the value there, or leave it out."
     if later.source.startswith(SCENARIO):
         name = later.source.removeprefix(SCENARIO).strip()
         return f"A scenario applies after --set: to change it, write --set scenarios.{name}.{where}=VALUE."
     if earlier.source.startswith(SCENARIO):
-        return "It applies after scenarios: leave it out where the scenario should hold."
+        return "It applies after scenarios: leave it out if the scenario should hold."
     return "The last one holds: write one of the two."
 
 

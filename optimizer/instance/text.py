@@ -175,12 +175,12 @@ def of_yaml(text: str) -> Node | None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                cure = "Keep one; lines of three dashes part them."
+                cure = "Keep one; lines of three dashes separate them."
                 raise TextError(line, "holds more than one YAML document", cure)
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchors:
                 cure = f"Write &{excerpt(event.anchor)} before the value that it stands for."
-                raise TextError(line, f"the alias *{excerpt(event.anchor)} stands for nothing", cure)
+                raise TextError(line, f"the alias *{excerpt(event.anchor)} has no anchor", cure)
             tree.add(Node(line, "alias", anchors[event.anchor]))
         elif isinstance(event, yaml.CollectionEndEvent):
             tree.end()
@@ -379,7 +379,7 @@ class Builder:
         for source in map(_resolve_alias, several.value if several.kind == "list" else [several]):
             if source.kind != "mapping":
                 cure = "Name a mapping: `<<: *name`, where `&name` stands before one."
-                self._report((*place, "<<"), key.line, "`<<` takes in what is no mapping", cure)
+                self._report((*place, "<<"), key.line, "`<<` refers to something that is no mapping", cure)
             elif any(source is other for other in self._above):
                 self._report((*place, "<<"), key.line, "contains itself", "Remove the alias that points back.")
             else:

@@ -344,7 +344,7 @@ class Workbook:
         value = stored.value
         if value is None and stored.is_formula:
             cure = "Open the workbook in Excel and save it, or write the value."
-            self._report(at, "holds a formula that was never worked out", cure)
+            self._report(at, "holds a formula without a result", cure)
         if isinstance(value, (date, time, timedelta)):
             self._report(at, *_describe_time(value))
             return None

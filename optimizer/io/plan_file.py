@@ -207,7 +207,7 @@ def _describe_anticipated(instance: Instance, each: AnticipatedDecision) -> tupl
     more, less = ("nothing" if amount is None else size_text(instance, each.option, amount) for amount in each.amounts)
     label, known = instance.horizon.label(each.t), instance.horizon.label(each.answer.t)
     buys = f"{label} buys {more} of {each.option} in {one} and {less} in {other}"
-    what = f"{buys}, and nothing tells these futures apart before {known}, when {each.answer.question} is answered"
+    what = f"{buys}, and these futures cannot be distinguished before {known}, when {each.answer.question} is answered"
     return what, f"Write the same for both, or decide it in {known} or later."
 
 

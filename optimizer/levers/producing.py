@@ -55,7 +55,7 @@ class Producing(Sized, Activity):
     def problems(self) -> Iterator[Problem]:
         """Warn of a lead time that no plant has in months: it is probably meant in years."""
         if 0 < self.lead_time < SHORTEST_LEAD_TIME:
-            what = f"{self.lead_time:g} months from decision to first work"
+            what = f"{self.lead_time:g} months are a short time from decision to operation"
             cure = f"Lead times are in months: write {12 * self.lead_time:g} if years are meant."
             yield ("lead_time",), what, cure, "warning"
 
@@ -97,7 +97,7 @@ class Ally(Producing):
         """Warn of an ally that no cut by region can reach, and of a lead time that is probably in years."""
         yield from super().problems()
         if self.region is None:
-            what = "stands in no region: no cut by region reaches it, and no share of a region counts it"
+            what = "has no region: no cut by region affects it, and it counts in the share of none"
             yield (), what, "Write its region.", "warning"
 
 

@@ -57,8 +57,8 @@ class Substitution(Sized):
     def problems(self) -> Iterator[Problem]:
         """Yield a warning about a negative cost."""
         if min(self.cost.values) < 0:
-            what = "cost is below 0: doing without pays, so as much is done without as can be"
-            yield ("cost",), what, "Write what the alternative costs, whole.", "warning"
+            what = "cost is below 0: substitution earns money, so it is used as much as possible"
+            yield ("cost",), what, "Write the total cost of the alternative.", "warning"
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield the fields of every lever that is bought by size, and a `max_share` of 0."""

@@ -40,7 +40,7 @@ def line_of(text: str, words: str) -> int:
     ("file", "line", "what", "cure"),
     [
         ("tag_null.yaml", 9, '"120" is not what its tag !!null says', "Remove the tag"),
-        ("merge_scalar.yaml", 9, "`<<` takes in what is no mapping", "`<<: *name`"),
+        ("merge_scalar.yaml", 9, "`<<` refers to something that is no mapping", "`<<: *name`"),
         ("two_merges.yaml", 9, "`<<` is given twice", "`<<: [*first, *second]`"),
         ("alias_bomb.yaml", 1, "more than 400,000 values", "aliases inside of aliases"),
         ("merge_bomb.yaml", 1, "more than 400,000 values", "aliases inside of aliases"),
@@ -64,7 +64,7 @@ def test_tags_of_mappings_and_merges_of_words_are_refused(tmp_path: Path) -> Non
     finding = only(tmp_path, TINY.replace("horizon: {", "horizon: !!omap {"))
     assert "the tag !!omap is not read" in finding.what
     finding = only(tmp_path, TINY.replace("{name: imports", "{<<: [{note: a}, b], name: imports"))
-    assert "takes in what is no mapping" in finding.what
+    assert "refers to something that is no mapping" in finding.what
 
 
 def test_standard_tags_and_merges_of_mappings_are_read(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_json_means_what_the_standard_library_makes_of_it(tmp_path: Path) -> Non
         (b"name: a\nnote: b\x1b[2J\n", 2, "holds the control character U+001B in column 8"),
         (b'name: a\nnote: "\\ud800"\n', 2, "invalid Unicode character escape code"),
         (b"a: 1\n---\nb: 2\n", 2, "more than one YAML document"),
-        (b"a: 1\nb: *c\n", 2, "the alias *c stands for nothing"),
+        (b"a: 1\nb: *c\n", 2, "the alias *c has no anchor"),
         (b"a: &c 1\nb: &c 2\n", 2, "the anchor &c is given twice"),
     ],
 )
@@ -321,7 +321,7 @@ def test_a_cell_is_bounded_like_a_file() -> None:
     ("assignment", "what"),
     [
         ("policy.budget=1\nname: x", "more than one value"),
-        ("policy={<<: 5}", "takes in what is no mapping"),
+        ("policy={<<: 5}", "refers to something that is no mapping"),
         ("policy.budget=" + "[" * 100, "nests more than"),
         ("policy.budget=" + "9" * 5_000, "is not a number"),
         ("policy.budget=1e999", "is not finite"),

@@ -158,7 +158,7 @@ def test_cuts_are_named_by_what_they_reduce() -> None:
 def test_name_of_a_region_that_nothing_stands_in_is_a_slip() -> None:
     run = CliRunner().invoke(app, ["check", str(TINY), "--set", "regions.rivals.name=Rivalia"])
     assert run.exit_code == 0
-    assert "nothing stands in this region" in run.output
+    assert "no process or option is in this region" in run.output
     assert 'Did you mean "rival"?' in " ".join(run.output.split())
 
 

@@ -111,15 +111,15 @@ def test_the_warning_has_the_line_of_the_figure(tmp_path: Path) -> None:
         (
             "processes.more={region: rvial, output: {magnet: 1}, capacity: 9, cost: 60k}",
             "processes.more.region",
-            'the region "rvial" stands here alone, and is one letter from "rival"',
+            'the region "rvial" occurs only here, one letter from "rival"',
         ),
         (
             "processes.more={region: rixal, output: {magnet: 1}, capacity: 9, cost: 60k}",
             "processes.more.region",
-            'the region "rixal" stands here alone, and is one letter from "rival" (1 of the file)',
+            'the region "rixal" occurs only here, one letter from "rival", which occurs once',
         ),
-        ("home=Rival", "home", 'home is "Rival", where no process stands; one stands in "rival"'),
-        ("home=rivall", "home", 'one stands in "rival"'),
+        ("home=Rival", "home", 'home is "Rival", but no process is there; one is in "rival"'),
+        ("home=rivall", "home", 'one is in "rival"'),
     ],
 )
 def test_names_that_look_alike_are_found(override: str, where: str, words: str) -> None:

@@ -254,7 +254,7 @@ SLIPS = [
     (("cuts", "shock", 2, "embargoes"), 'cuts!A2: shocks.embargoes: "embargoes" is no row of the sheet shocks. Did'),
     (("cuts", "region", 2, "rivel"), 'cuts!{region}2: shocks.embargo.cuts.0.region: "rivel" is the region of no'),
     (("shocks", "start", 2, 2040), 'shocks!{start}2: shocks.embargo.start: the start "2040" is no period'),
-    (("demands", "quantity", 2, "=1/0"), "demands!{quantity}2: holds a formula that was never worked out"),
+    (("demands", "quantity", 2, "=1/0"), "demands!{quantity}2: holds a formula without a result"),
     (("demands", "quantity", 2, "#REF!"), "demands!{quantity}2: holds the error #REF!"),
     (("demands", "id", 2, None), "demands!A2: demands: id is missing. Name it in the column id."),
     (("instance", "value", 4, "twenty"), 'instance!B4: horizon.start: "twenty"'),

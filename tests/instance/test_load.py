@@ -301,15 +301,15 @@ def test_an_override_does_not_reach_through_an_alias(tmp_path: Path) -> None:
         ("=5", "is no assignment", "Write KEY=VALUE"),
         (
             "demands.all.survival.high=1",
-            '"high" leads nowhere: what stands before it is the value',
+            '"high" names nothing: the path before it leads to the value',
             "Name a key that exists",
         ),
         (
             "shocks.embargo.cuts.1.severity=1",
-            '"1" leads nowhere: what stands before it is a list of 1',
+            '"1" names nothing: the path before it leads to a list of length 1',
             "items of a list count from 0",
         ),
-        ("shocks.embargo.cuts.first.severity=1", '"first" leads nowhere', "items of a list count from 0"),
+        ("shocks.embargo.cuts.first.severity=1", '"first" names nothing', "items of a list count from 0"),
         ("demands.all.survival=60", "60 is not a share between 0 and 1", "Write 0.6 for 60 %."),
         ("demands.all.survivl=0.6", '"survivl" is an unknown key', 'Did you mean "survival"?'),
         ("demand.all.survival=0.6", '"demand" is no key of an instance', 'Did you mean "demands"?'),
@@ -431,7 +431,7 @@ def test_cure_does_not_ask_a_stockpile_for_what_it_cannot_have(tmp_path: Path) -
     text = BASE.replace("max_size: 100}", "max_size: 100, fixed_cost: 5, requires: reserve}")
     (found,) = [each for each in complaints(tmp_path, text) if each.severity == "error"]
     assert found.where == "options.plant.requires"
-    assert '"reserve" is bought bit by bit' in found.what
+    assert '"reserve" is no fixed-charge option' in found.what
     assert "fixed_cost" not in found.cure
 
 

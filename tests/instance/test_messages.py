@@ -93,8 +93,8 @@ ANSWER = "a: {set: {demands.motors.quantity: {2026: 100, 2027: 80}}}, b: {}"
         ),
         (
             "x: &x {<<: [*x, 5]}",
-            "error x.<<: `<<` takes in what is no mapping. Name a mapping: `<<: *name`, where `&name` stands "
-            "before one.",
+            "error x.<<: `<<` refers to something that is no mapping. Name a mapping: `<<: *name`, where `&name` "
+            "stands before one.",
         ),
         ("? [a]\n: 1", "error ?: a key is not plain text. Write a single word."),
         (

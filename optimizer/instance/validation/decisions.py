@@ -55,7 +55,7 @@ def shocks_are_inside_the_horizon(unchecked: Unchecked) -> Iterator[Problem]:
             yield ("shocks", s, "start"), what, cure, "error"
         if spec.grid and spec.grid.severity and not spec.cuts:
             cure = "Add `cuts:`, or remove it."
-            yield ("shocks", s, "grid", "severity"), "a severity, but no cut that has it", cure, "warning"
+            yield ("shocks", s, "grid", "severity"), "has no effect: there are no cuts", cure, "warning"
         yield from _check_severities(horizon, ("shocks", s), spec)
     for e, ensemble in unchecked.instance.ensembles.items():
         yield from _check_ensemble(horizon, ("ensembles", e), ensemble)
@@ -68,7 +68,7 @@ def _check_severities(horizon: Horizon, place: Place, spec: ShockSpec) -> Iterat
         if len(cut.severity) > most > 0:
             what = f"{len(cut.severity)} severities, one a {horizon.step}, but {most} in the longest window: "
             cure = f"Write one share for each {horizon.step} of the window."
-            yield (*place, "cuts", k, "severity"), f"{what}the rest never acts", cure, "warning"
+            yield (*place, "cuts", k, "severity"), f"{what}the rest has no effect", cure, "warning"
 
 
 def _check_ensemble(horizon: Horizon, place: Place, spec: EnsembleSpec) -> Iterator[Problem]:
@@ -109,13 +109,13 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
     full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
     if sums[worst] > 1 + ROUNDING:
-        what = f"the probabilities of the shocks that hold {horizon.label(worst)} add to {sums[worst]:.4g}"
+        what = f"the probabilities of shocks whose windows include {horizon.label(worst)} add to {sums[worst]:.4g}"
         yield (section,), what, "Lower them so that no period has more than 1.", "error"
     elif full is not None:
-        where = f"the shocks that hold {horizon.label(full)}"
+        where = f"shocks whose windows include {horizon.label(full)}"
         what = f"the probabilities of {where} add to 1: the baseline cannot occur then"
-        cure = "Lower them, or remember that the parts of the cost hold what never happens: "
-        yield (section,), what, cure + "the baseline there, less itself.", "warning"
+        cure = "Lower them: otherwise the parts of the cost list the baseline there twice, as a cost and as a saving."
+        yield (section,), what, cure, "warning"
     elif (total := _total_of_several(instance)) > 1 + ROUNDING:
         what = f"the probabilities of all shocks add to {total:.4g}, but each is valued alone, with full stocks"
         cure = "Lower them, or write shocks that follow each other as one with a list of severities."
@@ -219,7 +219,7 @@ def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
     for place, whole in whole_entries(unchecked.instance):
         if not any((whole.cuts, whole.demand, whole.cost, whole.survival, whole.reliability)):
             noun = "event" if "events" in place else str(place[0]).removesuffix("s")
-            yield place, "nothing happens in it", f"Add `cuts:`, or remove the {noun}.", "warning"
+            yield place, "changes nothing", f"Add `cuts:`, or remove the {noun}.", "warning"
 
 
 # Decisions: options and required purchases, rules of the policy, attacks of the adversary.
@@ -253,7 +253,7 @@ def _check_year(instance: Instance, place: Place, o: str, option: Lever, year: i
     elif not option.allows(year):
         open_years = [each for each in horizon.years if option.allows(each)]
         cure = f"Choose a year from {open_years[0]} to {open_years[-1]}, or change" if open_years else "Change"
-        yield place, f"{o} may not be decided in {year}", f"{cure} its earliest or latest.", "error"
+        yield place, f"{o} may not be bought in {year}", f"{cure} its earliest or latest.", "error"
 
 
 def _check_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
@@ -335,14 +335,14 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
         yield from unchecked.unmatched(place, rule.cuts)
     if rules and not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove it."
-        yield ("policy", MIN_TIME_TO_SURVIVE), "asks nothing: no segment has a floor", cure, "warning"
+        yield ("policy", MIN_TIME_TO_SURVIVE), "has no effect: no segment has a floor", cure, "warning"
 
 
 def _check_begin(instance: Instance, place: Place, year: int | None) -> Iterator[Problem]:
     """Check that a rule begins within the horizon."""
     last = instance.horizon.end
     if year is not None and year > last:
-        what = f"never holds: {year} is after the horizon, which ends in {last}"
+        what = f"never applies: {year} is after the horizon, which ends in {last}"
         yield (*place, "from"), what, "Choose a year of the horizon, or remove the rule.", "warning"
 
 
@@ -375,11 +375,11 @@ def _check_target(unchecked: Unchecked, instance: Instance, name: str, *, afford
     target = adversary.targets[name]
     sign = next((sign for sign in (JOINT, HEAD[-1], TAIL) if sign in name), None)
     if sign is not None:
-        what = f'"{sign}" stands in its name, and joins the targets in the names of attacks'
+        what = f'its name has "{sign}", which has a meaning in the names of attacks'
         yield place, what, "Give it another name.", "error"
     if affords_any and target.price > adversary.attack_budget:
         what = f"its price ({target.price:g}) is more than attack_budget ({adversary.attack_budget:g})"
-        yield (*place, "price"), what, "It is never struck; lower the price, or remove it.", "warning"
+        yield (*place, "price"), what, "It is never attacked; lower the price, or remove it.", "warning"
     yield from unchecked.unmatched(place, target.cuts)
 
 
@@ -389,7 +389,7 @@ def _check_attack_names(instance: Instance, adversary: AdversarySpec) -> Iterato
         names = adversary.targets_of(s)
         if names is not None and spec != adversary.shock(names, spec.start.labels):
             cure = "Give it another name, or remove it: --adversary writes out the attacks that it needs."
-            yield ("shocks", s), "has the name of an attack of the adversary, but is another", cure, "error"
+            yield ("shocks", s), "has the name of an attack of the adversary, but differs from it", cure, "error"
 
 
 # The maximum number of units of one option. HiGHS accepts a number as integral within 1e-6 and drops coefficients below
@@ -406,7 +406,7 @@ def windows_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
             what = f"earliest ({option.earliest}) is after latest ({option.latest})"
             yield (*place, "earliest"), what, "Swap them, or move one.", "error"
         elif not any(option.allows(year) for year in horizon.years):
-            what = f"can never be decided within the horizon, {horizon.start} to {horizon.end}"
+            what = f"can never be bought within the horizon, {horizon.start} to {horizon.end}"
             yield place, what, "Move earliest or latest into the horizon, or remove the option.", "warning"
         elif o in unchecked.instance.sized:
             yield from _check_lead_time(unchecked.instance, place, unchecked.instance.sized[o])
@@ -464,12 +464,9 @@ def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
                 yield place, f"{o} {field} itself", "Remove it.", "error"
             for name in [o, *others] if others else []:
                 if name in options and not options[name].is_fixed_charge:
-                    what = f'"{name}" is bought bit by bit, so it is never opened'
-                    cure = (
-                        f"Write a fixed_cost or a min_size for {name}, a unit_size will not do: then it is opened."
-                        if name in sized
-                        else "Name another kind of option."
-                    )
+                    what = f'"{name}" is no fixed-charge option, so it is never opened'
+                    of_size = f"Give {name} a fixed_cost or a min_size, which make it one; a unit_size does not."
+                    cure = of_size if name in sized else "Name another kind of option."
                     yield place, what, cure, "error"
 
 

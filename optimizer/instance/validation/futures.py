@@ -116,7 +116,7 @@ def _check_names(questions: Mapping[str, Question], before: tuple[str, ...], pla
             own = (*place, FUTURES, q, "branches", b)
             for name in branch.futures:
                 if name in names:
-                    what = f"{name} is already the name of a question that is asked on the same way"
+                    what = f"{name} is already the name of a question asked before or beside it"
                     yield (*own, FUTURES, name), what, "Give one of the two another name.", "error"
             yield from _check_names(branch.futures, names, own)
 
@@ -138,7 +138,7 @@ def futures_fit(
     for o in sorted(base.options.keys() & future.options.keys()):
         place = ("options", o)
         if future.options[o].kind != base.options[o].kind:
-            what = f"a branch cannot make {future.options[o].kind} of {base.options[o].kind}"
+            what = f"a branch cannot change the kind from {base.options[o].kind} to {future.options[o].kind}"
             yield (*place, "kind"), what, "Write two options, and set `max_size: 0` for one of them.", "error"
         elif future.options[o].is_fixed_charge != base.options[o].is_fixed_charge:
             cure = "Give it a fixed_cost or a min_size above 0 in all futures or in none."

@@ -39,7 +39,7 @@ def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
         for key, each in getattr(unchecked.instance, section).items():
             first = seen.setdefault((each.name or key, getattr(each, "kind", "")), key)
             if first != key:
-                what = f'has the same name as {first}, "{each.name or key}": no table tells the two apart'
+                what = f'has the same name as {first}, "{each.name or key}": tables cannot distinguish the two'
                 yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
@@ -63,19 +63,17 @@ def stock_that_is_paid_back_is_there(unchecked: Unchecked) -> Iterator[Problem]:
     likely = [*(s.probability for s in shocks.values()), *(e.probability for e in ensembles.values())]
     paid = [o for o, stock in unchecked.instance.stocks.items() if stock.salvage > 0]
     if paid and any(probability > 0 for probability in likely):
-        others = f", here and of {', '.join(paid[1:])}" if paid[1:] else ""
-        what = (
-            f"salvage is that of the stock of the baseline, though a shock that has a probability may use it up{others}"
-        )
-        cure = "Leave out salvage or the probabilities, or remember that such a shock looks cheaper than it is."
+        others = f" (the same holds for {', '.join(paid[1:])})" if paid[1:] else ""
+        what = f"salvage is paid on the baseline stock, which a shock with a probability may use up{others}"
+        cure = "Leave out salvage or the probabilities: otherwise the cost of such a shock is understated."
         yield ("options", paid[0], "salvage"), what, cure, "warning"
 
 
 def floors_have_a_price(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that segments with a floor have a shortage cost; without one, the survival gap does not count them."""
     for d in free_floors(unchecked.instance):
-        what = "has a floor, but going short costs nothing: a gap cannot see it"
-        yield ("demands", d, "shortage_cost"), what, "Give shortage_cost what a tonne missing costs.", "warning"
+        what = "has a floor, but a shortage_cost of 0: the survival gap leaves its shortages out"
+        yield ("demands", d, "shortage_cost"), what, "Write in shortage_cost what a missing tonne costs.", "warning"
 
 
 _SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles")
@@ -111,7 +109,8 @@ def regions_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
         rare, usual = sorted((second, first), key=lambda region: len(places[region]))
         if len(places[rare]) == 1:
             count = len(places[usual])
-            what = f'the region "{rare}" stands here alone, and is one letter from "{usual}" ({count} of the file)'
+            times = "once" if count == 1 else f"{count} times"
+            what = f'the region "{rare}" occurs only here, one letter from "{usual}", which occurs {times}'
             yield places[rare][0], what, f'Write "{usual}" if that is meant.', "warning"
 
 
@@ -122,7 +121,7 @@ def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
         return
     near = [name for name in written if _fold_name(name) == _fold_name(home) or _is_one_letter(home, name)]
     if near:
-        what = f'home is "{home}", where no process stands; one stands in "{near[0]}"'
+        what = f'home is "{home}", but no process is there; one is in "{near[0]}"'
         yield ("home",), what, f'Did you mean "{near[0]}"?', "warning"
 
 

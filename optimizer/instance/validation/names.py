@@ -190,7 +190,7 @@ def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
     for region in unchecked.instance.regions:
         if region not in known:
             cure = did_you_mean(region, known, "Remove it, or name it as the region of a process.")
-            yield ("regions", region), "nothing stands in this region", cure, "warning"
+            yield ("regions", region), "no process or option is in this region", cure, "warning"
 
 
 def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
@@ -270,7 +270,7 @@ def _check_shared_names(unchecked: Unchecked) -> Iterator[Problem]:
             for word in getattr(member, field):
                 holder = first.setdefault(word, name)
                 if holder != name:
-                    yield (MEMBERS, name, field), f'the {noun} "{word}" is {holder}\'s too', cure, "error"
+                    yield (MEMBERS, name, field), f'the {noun} "{word}" belongs to {holder} too', cure, "error"
 
 
 def _check_process_shares(unchecked: Unchecked) -> Iterator[Problem]:
@@ -286,7 +286,7 @@ def _check_process_shares(unchecked: Unchecked) -> Iterator[Problem]:
             what = f'the shares of "{p}" add to {short(total)}'
             yield place, what, "Write {process: share} with shares that add to 1.", "error"
         elif total < 1.0 - ROUNDING:
-            what = f'the shares of "{p}" add to {short(total)}: the rest is nobody\'s, and in no plan of members'
+            what = f'the shares of "{p}" add to {short(total)}: no member and no coalition has the rest'
             yield place, what, "Write shares that add to 1, or a smaller capacity.", "warning"
 
 
@@ -296,7 +296,7 @@ def _check_segment_owners(unchecked: Unchecked) -> Iterator[Problem]:
     owned = {d for member in instance.members.values() for d in member.demands}
     for d in instance.demands:
         if d not in owned:
-            what = f'the segment "{d}" is no member\'s: no coalition would serve it'
+            what = f'the segment "{d}" belongs to no member: no coalition would serve it'
             yield (MEMBERS,), what, "Add it to the demands of a member.", "error"
 
 

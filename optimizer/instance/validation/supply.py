@@ -327,7 +327,7 @@ def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no activity without inputs has a negative cost: it would run at full capacity, and be paid for it."""
     for name, activity in unchecked.instance.activities.items():
         if not any(activity.input.values()) and min(activity.cost.values) < 0:
-            fate = "the surplus is thrown away" if any(activity.output.values()) else "is paid for taking nothing"
+            fate = "the surplus is discarded" if any(activity.output.values()) else "is paid for taking nothing"
             what = f"cost is below 0: it runs as much as it can, and {fate}"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
             yield (activity_section(unchecked.instance, name), name, "cost"), what, cure, "warning"

@@ -306,7 +306,7 @@ class SupplyLimits:
         """Return why an option cannot be in force in time, with `{take}` and `{are}` where the number matters."""
         horizon, decided = self.instance.horizon, self._decision_periods(option)
         if not decided:
-            return "can never be decided within the horizon"
+            return "can never be bought within the horizon"
         idle = decided[0] + horizon.whole(option.lead_time) <= self.periods[-1]
         words = f"months and {{are}} decided in {horizon.label(decided[0])} at the earliest"
         return f"{{take}} {option.lead_time:g} {words}{'; the share in force is 0 then' if idle else ''}"
