@@ -63,51 +63,51 @@ _NAMES: tuple[Check, ...] = (names.names_resolve, names.shock_names_resolve)
 _ONCE_NAMES_RESOLVE: tuple[Check, ...] = (
     decisions.cuts_match,
     supply.floors_have_a_source,
-    supply.inputs_can_be_had,
+    supply.inputs_can_be_obtained,
     supply.commodities_are_of_use,
 )
 PASSES: tuple[Check, ...] = (
     *_NAMES,
     names.names_are_distinct,
-    decisions.windows_are_possible,
+    decisions.options_can_be_bought_in_time,
     decisions.sizes_are_possible,
-    decisions.ties_are_between_lumpy_options,
+    decisions.ties_are_between_fixed_charge_options,
     decisions.required_options_can_be_opened,
     decisions.shocks_are_inside_the_horizon,
     decisions.shock_names_are_distinct,
-    decisions.names_of_shocks_say_their_length,
+    decisions.names_of_shocks_match_their_durations,
     decisions.probabilities_add_up,
     decisions.outcomes_exclude_each_other,
     decisions.cuts_match,
-    decisions.rules_ask_something,
+    decisions.rules_have_an_effect,
     decisions.adversary_can_act,
     decisions.forced_purchases_are_possible,
     supply.gap_price_is_a_multiple,
     names.members_add_up,
     supply.floors_have_a_source,
-    supply.inputs_can_be_had,
+    supply.inputs_can_be_obtained,
     supply.commodities_are_of_use,
     supply.actual_outputs_can_be_compared,
     supply.restarts_take_time,
     supply.upkeep_costs_less_than_building,
-    supply.running_costs_something,
+    supply.operating_costs_are_not_negative,
     names.regions_are_named,
-    lint.floors_have_a_price,
-    lint.options_are_as_their_levers_want,
-    lint.options_do_something,
+    lint.floors_have_a_shortage_cost,
+    lint.options_pass_their_own_checks,
+    lint.options_have_an_effect,
     lint.display_names_are_distinct,
-    lint.buying_costs_something,
-    lint.stock_that_is_paid_back_is_there,
+    lint.purchases_are_not_free,
+    lint.salvaged_stock_is_left_by_shocks,
     lint.magnitudes_are_plausible,
     lint.multipliers_are_plausible,
-    lint.ids_are_told_apart,
+    lint.ids_can_be_distinguished,
     names.words_are_not_blank,
     names.currency_has_a_code,
-    lint.regions_are_told_apart,
-    lint.home_is_somewhere,
+    lint.regions_can_be_distinguished,
+    lint.home_is_the_region_of_an_activity,
 )
 # The checks that find errors. Lint only warns, except for what levers report about themselves.
-_ERROR_CHECKS = [each for each in PASSES if each.__module__ != lint.__name__] + [lint.options_are_as_their_levers_want]
+_ERROR_CHECKS = [each for each in PASSES if each.__module__ != lint.__name__] + [lint.options_pass_their_own_checks]
 SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
     "commodities": Commodity,
@@ -473,7 +473,7 @@ def _region(value: Any, home: Any) -> Any:
 
 def find_problems(unchecked: Unchecked, passes: Iterable[Check] = PASSES) -> Iterator[Problem]:
     """Yield all problems that the passes find; for an instance that is too large to check, only that problem."""
-    too_large = list(decisions.sizes_can_be_handled(unchecked))
+    too_large = list(decisions.instance_is_small_enough(unchecked))
     yield from too_large
     for check in passes if not too_large else ():
         if check in _ONCE_NAMES_RESOLVE and not unchecked.resolved:

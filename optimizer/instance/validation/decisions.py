@@ -21,7 +21,7 @@ from optimizer.units import least_whole, rounded_up
 MOST_MONTHS = 1200
 
 
-def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
+def instance_is_small_enough(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that there are not too many events, and not too many periods for the number of objects in each."""
     instance, total = unchecked.instance, 0
     periods = len(instance.horizon.periods)
@@ -200,7 +200,7 @@ _NUMBER_WORDS |= {"fifteen": 15.0, "eighteen": 18.0, "twenty-four": 24.0, "thirt
 _LENGTH_IN_NAME = re.compile(rf"(\d+(?:\.\d+)?|(?<![\w-])(?:{'|'.join(_NUMBER_WORDS)}))[ -]months?\b", re.IGNORECASE)
 
 
-def names_of_shocks_say_their_length(unchecked: Unchecked) -> Iterator[Problem]:
+def names_of_shocks_match_their_durations(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that months in the name of a shock match its duration: one of the numbers, or their sum, equals it."""
     for s, spec in unchecked.instance.shocks.items():
         found = map(str.lower, _LENGTH_IN_NAME.findall(spec.name or ""))
@@ -317,7 +317,7 @@ def _check_stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping
             return
 
 
-def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
+def rules_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that every policy rule applies in some year, and that rules on time to survive concern some floor."""
     instance, policy = unchecked.instance, unchecked.instance.policy
     for field in ("max_share", "min_share"):
@@ -397,7 +397,7 @@ def _check_attack_names(instance: Instance, adversary: AdversarySpec) -> Iterato
 MOST_UNITS = 1e7
 
 
-def windows_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
+def options_can_be_bought_in_time(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that every option can be bought within the horizon, early enough to work."""
     horizon = unchecked.instance.horizon
     for o, option in unchecked.instance.options.items():
@@ -453,7 +453,7 @@ def _check_units(place: Place, option: Sized) -> Iterator[Problem]:
         yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "warning"
 
 
-def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
+def ties_are_between_fixed_charge_options(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that `requires` and `excludes` connect fixed-charge options, the only ones that are opened."""
     options, sized = unchecked.instance.options, unchecked.instance.sized
     for o, option in sized.items():

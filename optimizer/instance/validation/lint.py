@@ -18,7 +18,7 @@ from optimizer.instance.schema import Instance
 from optimizer.units import Series
 
 
-def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
+def options_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no option has a field whose value of 0 makes it useless."""
     adversary = unchecked.instance.adversary
     deterrents = adversary.deterrents if adversary else ()
@@ -43,21 +43,21 @@ def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
                 yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
-def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
+def options_pass_their_own_checks(unchecked: Unchecked) -> Iterator[Problem]:
     """Yield the problems that levers report about their own fields."""
     for o, option in unchecked.instance.options.items():
         for place, what, cure, severity in option.problems():
             yield ("options", o, *place), what, cure, severity
 
 
-def buying_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
+def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no useful option is free."""
     for o, option in unchecked.instance.options.items():
         if option.is_free and not any(option.fields_without_effect()):
             yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
-def stock_that_is_paid_back_is_there(unchecked: Unchecked) -> Iterator[Problem]:
+def salvaged_stock_is_left_by_shocks(unchecked: Unchecked) -> Iterator[Problem]:
     """Report salvage, once, if shocks have probabilities: it is paid on the baseline stock, which shocks may use up."""
     shocks, ensembles = unchecked.instance.shocks, unchecked.instance.ensembles
     likely = [*(s.probability for s in shocks.values()), *(e.probability for e in ensembles.values())]
@@ -69,7 +69,7 @@ def stock_that_is_paid_back_is_there(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("options", paid[0], "salvage"), what, cure, "warning"
 
 
-def floors_have_a_price(unchecked: Unchecked) -> Iterator[Problem]:
+def floors_have_a_shortage_cost(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that segments with a floor have a shortage cost; without one, the survival gap does not count them."""
     for d in free_floors(unchecked.instance):
         what = "has a floor, but a shortage_cost of 0: the survival gap leaves its shortages out"
@@ -84,7 +84,7 @@ LARGEST_FACTOR = 50
 _SEPARATORS = re.compile(r"[\s._-]+")
 
 
-def ids_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
+def ids_can_be_distinguished(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that ids of a section, regions, and stages differ in more than case, spaces and separators."""
     for section in _SECTIONS:
         ids: dict[str, list[Place]] = {name: [(section, name)] for name in getattr(unchecked.instance, section)}
@@ -102,7 +102,7 @@ def _check_alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Probl
             yield places[name][0], what, f'Write "{first}" if it is the same; give it another name if not.', "warning"
 
 
-def regions_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
+def regions_can_be_distinguished(unchecked: Unchecked) -> Iterator[Problem]:
     """Report a region that is used once and differs by one letter from another: probably a typing error."""
     places = _regions(unchecked.instance)
     for first, second in _neighbours(places):
@@ -114,7 +114,7 @@ def regions_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
             yield places[rare][0], what, f'Write "{usual}" if that is meant.', "warning"
 
 
-def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
+def home_is_the_region_of_an_activity(unchecked: Unchecked) -> Iterator[Problem]:
     """Report `home` if it is the region of no process or option but nearly the name of one."""
     home, written = unchecked.instance.home, _regions(unchecked.instance)
     if home is None or home in written:

@@ -244,7 +244,7 @@ def _find_roots(blocked: Mapping[str, str]) -> dict[str, str]:
     return roots
 
 
-def inputs_can_be_had(unchecked: Unchecked) -> Iterator[Problem]:
+def inputs_can_be_obtained(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that every input can be obtained; a missing input behind a segment is reported at the segment."""
     instance = unchecked.instance
     had, roots = _obtainable(instance)
@@ -323,7 +323,7 @@ def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("policy", "gap_price"), what, cure, "warning"
 
 
-def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
+def operating_costs_are_not_negative(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no activity without inputs has a negative cost: it would run at full capacity, and be paid for it."""
     for name, activity in unchecked.instance.activities.items():
         if not any(activity.input.values()) and min(activity.cost.values) < 0:
