@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from optimizer.errors import SOLVER_THREAD, ExitCode
-from optimizer.tolerances import COLLECTED
+from optimizer.tolerances import COLLECTOR_THRESHOLDS
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -129,7 +129,7 @@ def main() -> None:
             if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, _interrupt)
         protect_streams()
-        gc.set_threshold(*COLLECTED)
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
         from optimizer.cli.app import app
 
         app()

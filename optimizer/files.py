@@ -19,7 +19,7 @@ from typing import Any
 
 from optimizer.arguments import ArgumentError, file_path
 from optimizer.suggestions import character
-from optimizer.tolerances import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
+from optimizer.tolerances import MOST_PLAN_VALUES, NESTING, NUMBER_LENGTH, PLAN_BYTES
 
 # The suffixes of instance files; result files never have one of these.
 INSTANCES = (".yaml", ".yml", ".xlsx")
@@ -160,8 +160,8 @@ def parse_json(text: str) -> Any:
         json.JSONDecodeError: the text is not JSON.
         ValueError: the text exceeds a limit, nests too deeply, or has values that no plan has; the message says which.
     """
-    if text.count(",") + text.count("[") + _MAPPING * text.count("{") > PLAN_VALUES:
-        raise ValueError(f"it holds more than {PLAN_VALUES:,} values")
+    if text.count(",") + text.count("[") + _MAPPING * text.count("{") > MOST_PLAN_VALUES:
+        raise ValueError(f"it holds more than {MOST_PLAN_VALUES:,} values")
     try:
         data = json.loads(
             text, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_distinct

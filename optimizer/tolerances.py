@@ -35,7 +35,7 @@ REPORTED_OBJECTIVE = 1e-6
 # An integer column that is nearer to a whole number than this counts as integral.
 INTEGRALITY = 1e-6
 # One that is nearer than this is integral to the solver's tolerance.
-WHOLE = 1e-8
+FINE_INTEGRALITY = 1e-8
 # Each of the two gains of a branch counts as at least this share of the distance from root bound to incumbent.
 LEAST_GAIN = 1e-6
 # Dual values below this count as zero: as a share of the largest one, or in money per tonne.
@@ -133,29 +133,29 @@ SHOWN_MIP_GAP = 1e-5
 # Bytes of an instance file, of a saved plan, which has every flow, and of an unpacked checkpoint.
 FILE_BYTES, PLAN_BYTES, CHECKPOINT_BYTES = 32 * 2**20, 128 * 2**20, 2**30
 # Values of an instance, after aliases and merges, or cells of a workbook; values of a saved plan.
-VALUES, PLAN_VALUES = 400_000, 1_500_000
+MOST_VALUES, MOST_PLAN_VALUES = 400_000, 1_500_000
 # Mappings and lists inside each other.
 NESTING = 32
 # Characters of a number, of a key, and of a message.
-NUMBER_LENGTH, KEY_LENGTH, MESSAGE = 400, 10_000, 1_000
+NUMBER_LENGTH, KEY_LENGTH, MESSAGE_LENGTH = 400, 10_000, 1_000
 # Stored cells of a workbook, including empty ones with a format; characters of a cell, as in Excel.
-CELLS, CELL_LENGTH = 250_000, 32_767
+MOST_CELLS, CELL_LENGTH = 250_000, 32_767
 # Bytes of an unpacked workbook, or characters of all its cells; its files; its XML tags.
 WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS = 64 * 2**20, 1_000, 3_000_000
 # Largest number of errors in a report; a further finding says that others are left out.
-FINDINGS = 200
+MOST_FINDINGS = 200
 # Shocks, with each member of a family and each sample of an ensemble; periods times processes, options and segments.
-EVENTS, COLUMNS = 120_000, 2_000_000
+MOST_EVENTS, MOST_COLUMNS = 120_000, 2_000_000
 # Futures of a file.
 MOST_FUTURES = 1_000
 # Targets of an adversary.
-TARGETS = 5_000
+MOST_TARGETS = 5_000
 # Values of a file times the patterns under `ranges:`.
 RANGE_VALUES = 4_000_000
 # Values of a file times its scenarios, all of which are checked before one is used.
 SCENARIO_VALUES = 400_000
 # Members of a joint plan: every coalition of them is a plan of its own.
-MEMBERS_AT_ONCE = 6
+MOST_MEMBERS = 6
 
 # Finest and coarsest resolution that a caller may ask for, as shares: of budgets, and of switching values.
 BUDGET_RESOLUTIONS, VALUE_RESOLUTIONS = (1e-4, 0.5), (1e-6, 0.5)
@@ -164,4 +164,4 @@ BUDGET_RESOLUTIONS, VALUE_RESOLUTIONS = (1e-4, 0.5), (1e-6, 0.5)
 
 # Thresholds of Python's garbage collector, which with its default ones takes an eighth of a study's time. Large objects
 # are in no reference cycle, so that they are freed without it.
-COLLECTED = (100_000, 10, 10)
+COLLECTOR_THRESHOLDS = (100_000, 10, 10)

@@ -25,7 +25,7 @@ from typing import Any
 
 from optimizer.errors import WorkerError
 from optimizer.solver.base import SIGNALS, Clock, Listener, Settings, ignore, interruptible, note_signal
-from optimizer.tolerances import COLLECTED
+from optimizer.tolerances import COLLECTOR_THRESHOLDS
 
 # Seconds between two checks of the main process. The solver releases the interpreter's lock, so that a long solve does
 # not delay the check.
@@ -188,7 +188,7 @@ def _start(parent: int) -> None:
     # The memory grows with every task. Loky would take that for a leak and restart the worker, which would have to
     # build everything again.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
-    gc.set_threshold(*COLLECTED)
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     if os.name == "posix":
         threading.Thread(target=_watch, args=(parent,), name="watch parent", daemon=True).start()
 

@@ -27,7 +27,7 @@ from pydantic import Field, field_validator
 from optimizer.disruptions.shock import Cuts, Durations, Shock, ShockSpec, ShockStarts, Starts, expand, title
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
-from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING, TARGETS
+from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, MOST_TARGETS, ROUNDING
 from optimizer.units import Described, Positive, Quantity, si_down
 
 # Up to this number of attacks, over all starts, every attack is evaluated.
@@ -66,8 +66,9 @@ class AdversarySpec(Described):
     def _check_targets(cls, targets: Mapping[str, AttackTarget]) -> Mapping[str, AttackTarget]:
         if not targets:
             raise finding("is an empty mapping", "Name at least one target, or remove the adversary.")
-        if len(targets) > TARGETS:
-            raise finding(f"has {len(targets):,} targets", f"Write {TARGETS:,} at most; one may have several cuts.")
+        if len(targets) > MOST_TARGETS:
+            cure = f"Write {MOST_TARGETS:,} at most; one may have several cuts."
+            raise finding(f"has {len(targets):,} targets", cure)
         return targets
 
     @property

@@ -20,7 +20,7 @@ from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, decode, parse_json, read_bytes, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml, read_simple
 from optimizer.suggestions import excerpt
-from optimizer.tolerances import FILE_BYTES, FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
+from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING, NUMBER_LENGTH
 
 WORKBOOK = ".xlsx"
 
@@ -98,7 +98,7 @@ class Document:
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """Build a finding at a place, with the line or cell of the value there or of the nearest part around it."""
-        where, what, cure = ".".join(map(excerpt, place)), excerpt(what, MESSAGE), excerpt(cure, MESSAGE)
+        where, what, cure = ".".join(map(excerpt, place)), excerpt(what, MESSAGE_LENGTH), excerpt(cure, MESSAGE_LENGTH)
         around = [place[:depth] for depth in range(len(place), -1, -1)]
         source = next((self.overrides[each] for each in around if each in self.overrides), None)
         line = next((self.lines[each] for each in around if each in self.lines), None)
@@ -137,7 +137,7 @@ def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool, cure: s
         document.data, document.lines = builder.build(root, ()), builder.lines
     except TextError as error:
         raise InstanceError([Finding(file, error.line, "", error.what, error.cure)]) from None
-    for place, line, what, cure in builder.problems[:FINDINGS]:
+    for place, line, what, cure in builder.problems[:MOST_FINDINGS]:
         document.findings.append(Finding(file, line, ".".join(map(excerpt, place)), what, cure))
     return document
 

@@ -56,7 +56,7 @@ from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result, require_result
 from optimizer.suggestions import did_you_mean, excerpt, suggest
-from optimizer.tolerances import FINDINGS, SCENARIO_VALUES
+from optimizer.tolerances import MOST_FINDINGS, SCENARIO_VALUES
 
 Check = Callable[[Unchecked], Iterator[Problem]]
 _NAMES: tuple[Check, ...] = (names.names_resolve, names.shock_names_resolve)
@@ -176,7 +176,7 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     futures = count_futures(instance.futures) if instance is not None and instance.futures else 0
     checked = scenarios[: max(1, _affordable_variants(document) // (1 + futures))]
     for name in checked:
-        if len(findings) < FINDINGS:
+        if len(findings) < MOST_FINDINGS:
             findings += findings_of_scenario(name, _examine_whole(apply_scenarios(document, name))[1], own)
     if len(checked) < len(scenarios):
         what = f"only the first {len(checked):,} of {len(scenarios):,} scenarios are checked, for the file is large"
@@ -201,7 +201,7 @@ def _warn_of_empty_keys(document: Document, before: Sequence[Finding]) -> list[F
     for place in empty:
         what = "has no value, and is read as if it were left out"
         each = document.finding(place, what, "Write a value, or remove the key.", "warning")
-        if each.where not in known and place not in document.overrides and len(found) < FINDINGS:
+        if each.where not in known and place not in document.overrides and len(found) < MOST_FINDINGS:
             found.append(each)
     return found
 
@@ -214,14 +214,14 @@ def _affordable_variants(document: Document) -> int:
 
 
 def limit_findings(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the first `FINDINGS` findings; if there are more, errors only, and a note that others are left out."""
-    if len(findings) < FINDINGS:
+    """Return the first `MOST_FINDINGS` findings; if there are more, only errors, and a note that some are left out."""
+    if len(findings) < MOST_FINDINGS:
         return list(findings)
     errors = [finding for finding in findings if finding.severity == "error"]
-    what = f"has more than {FINDINGS} findings, of which the first are listed"
+    what = f"has more than {MOST_FINDINGS} findings, of which the first are listed"
     line = errors[-1].line if errors else None
     more = Finding(findings[0].file, line, "", what, "Correct these, and check it again.")
-    return [*(errors or findings)[: FINDINGS - 1], more]
+    return [*(errors or findings)[: MOST_FINDINGS - 1], more]
 
 
 def _errors_at_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
@@ -266,7 +266,7 @@ def _examine_whole(document: Document) -> tuple[Instance | None, list[Finding]]:
         return None, found
     wrong = [document.finding(*problem) for problem in questions_are_sound(instance)]
     found += wrong
-    if instance.futures and not any(finding.severity == "error" for finding in wrong) and len(found) < FINDINGS:
+    if instance.futures and not any(finding.severity == "error" for finding in wrong) and len(found) < MOST_FINDINGS:
         found += _findings_in_futures(document, instance, found)
     return instance, found
 
@@ -327,7 +327,7 @@ class _Reader:
             _TooManyFindingsError: the maximum number of findings is reached.
         """
         self.findings.append(self.document.finding(place, what, cure))
-        if len(self.findings) >= FINDINGS:
+        if len(self.findings) >= MOST_FINDINGS:
             raise _TooManyFindingsError
 
     def read(self) -> Instance | None:
@@ -434,7 +434,7 @@ class _Reader:
         try:
             return model.model_validate(entry)
         except ValidationError as errors:
-            for error in errors.errors(include_url=False)[:FINDINGS]:
+            for error in errors.errors(include_url=False)[:MOST_FINDINGS]:
                 self.report(*supply.describe_error(model, place, entry, error))
             return None
 
@@ -485,15 +485,15 @@ def find_problems(unchecked: Unchecked, passes: Iterable[Check] = PASSES) -> Ite
 
 
 def _limit_problems(problems: Iterable[Problem]) -> list[Problem]:
-    """Return up to `FINDINGS` errors and `FINDINGS` warnings of one check, with a note if there are more."""
+    """Return up to `MOST_FINDINGS` errors and `MOST_FINDINGS` warnings of one check, with a note if there are more."""
     found: list[Problem] = []
     counts = {"error": 0, "warning": 0}
     for problem in problems:
         place, *_, severity = problem
         counts[severity] += 1
-        if counts[severity] <= FINDINGS:
+        if counts[severity] <= MOST_FINDINGS:
             found.append(problem)
-        elif counts[severity] == FINDINGS + 1:
+        elif counts[severity] == MOST_FINDINGS + 1:
             found.append((place, f"more {severity}s of this sort are left out", "Correct the others first.", severity))
             if severity == "error":
                 break

@@ -17,7 +17,7 @@ import yaml
 
 from optimizer.errors import Place
 from optimizer.suggestions import CONTROL, SURROGATE, character, excerpt
-from optimizer.tolerances import KEY_LENGTH, NESTING, VALUES
+from optimizer.tolerances import KEY_LENGTH, MOST_VALUES, NESTING
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -53,7 +53,7 @@ class Tree:
     def add(self, node: Node) -> None:
         """Add the next node of the text: an item, a key, or the value of the preceding key."""
         self.count += 1
-        if self.count > 2 * VALUES:
+        if self.count > 2 * MOST_VALUES:
             raise too_many(node.line)
         if not self.above:
             self.root = node
@@ -85,7 +85,7 @@ class Tree:
 
 def too_many(line: int | None) -> TextError:
     """Return the error that a file holds too many values."""
-    what = f"holds more than {VALUES:,} values, those of aliases and merges counted wherever they are used"
+    what = f"holds more than {MOST_VALUES:,} values, those of aliases and merges counted wherever they are used"
     return TextError(line, what, "Split it, or remove aliases inside of aliases.")
 
 
@@ -282,7 +282,7 @@ class Allowance:
     """The number of values that may still be read, shared by all texts of one file."""
 
     def __init__(self) -> None:
-        self.left = VALUES
+        self.left = MOST_VALUES
 
     def take(self, line: int | None) -> None:
         """Count one more value.

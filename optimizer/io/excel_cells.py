@@ -23,8 +23,8 @@ from optimizer.io.excel_layout import COMMENT, SHEETS
 from optimizer.suggestions import SURROGATE, character, did_you_mean, excerpt
 from optimizer.tolerances import (
     CELL_LENGTH,
-    CELLS,
-    FINDINGS,
+    MOST_CELLS,
+    MOST_FINDINGS,
     NUMBER_LENGTH,
     WORKBOOK_BYTES,
     WORKBOOK_PARTS,
@@ -230,7 +230,7 @@ class Workbook:
     def __init__(self, content: bytes, document: Document) -> None:
         self.document = document
         # The numbers of cells and characters that may still be read, over all sheets.
-        self.cells, self.characters = CELLS, WORKBOOK_BYTES
+        self.cells, self.characters = MOST_CELLS, WORKBOOK_BYTES
         try:
             self.package = Package(content)
         except PackageError as error:
@@ -312,7 +312,7 @@ class Workbook:
             self.cells -= 1
             self.characters -= len(stored.value) if isinstance(stored.value, str) else 0
             if self.cells < 0 or self.characters < 0:
-                most = f"{CELLS:,} cells" if self.cells < 0 else f"{WORKBOOK_BYTES:,} characters"
+                most = f"{MOST_CELLS:,} cells" if self.cells < 0 else f"{WORKBOOK_BYTES:,} characters"
                 raise PackageError(
                     f"sheet {sheet.title}: it stores more than {most}, with those that only have a format"
                 )
@@ -379,7 +379,7 @@ def add_finding(document: Document, place: Place, at: str, what: str, cure: str)
         InstanceError: there are more findings than are listed.
     """
     document.findings.append(Finding(document.file, None, ".".join(map(excerpt, place)), what, cure, cell=at))
-    if len(document.findings) > FINDINGS:
+    if len(document.findings) > MOST_FINDINGS:
         raise InstanceError(limit_findings(document.findings))
 
 

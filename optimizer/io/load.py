@@ -30,7 +30,7 @@ from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, are_alike, dump_flow, dump_yaml, parse_comments, value_at
 from optimizer.results.saved import is_of_futures
 from optimizer.suggestions import excerpt
-from optimizer.tolerances import FINDINGS
+from optimizer.tolerances import MOST_FINDINGS
 
 # Fields whose value is always text, whatever it looks like.
 TEXTS = ("name", "source", "note", "description")
@@ -288,4 +288,4 @@ def _unheld_values(document: Document, again: Document) -> list[Finding]:
         if value is not None and (back is None or (place[-1] in TEXTS and str(back) != str(value))):
             read = "nothing" if back is None else f'"{excerpt(back)}"'
             found.append(document.finding(place, f'"{excerpt(value)}" is read back from {again.file} as {read}', cure))
-    return found[:FINDINGS] or [Finding(again.file, None, "", "would not be the same instance", cure)]
+    return found[:MOST_FINDINGS] or [Finding(again.file, None, "", "would not be the same instance", cure)]

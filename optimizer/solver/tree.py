@@ -34,7 +34,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from optimizer.solver.base import Vector
-from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING, WHOLE
+from optimizer.tolerances import FINE_INTEGRALITY, INTEGRALITY, LEAST_GAIN, ROUNDING
 
 # Strong branching: candidates per node, simplex iterations per child, and, with cuts, relaxations solved before it
 # begins.
@@ -312,7 +312,7 @@ class TreeSearch:
         """Return the fractional parts of the integers; 0 where they are integral to the tolerance."""
         assert node.relaxed is not None
         assert node.relaxed.values is not None
-        tolerance = INTEGRALITY if self.source.has_cuts else WHOLE
+        tolerance = INTEGRALITY if self.source.has_cuts else FINE_INTEGRALITY
         values = np.clip(node.relaxed.values, node.lower, node.upper)
         parts = values - np.floor(values + tolerance)
         return np.where(parts < tolerance, 0.0, parts)

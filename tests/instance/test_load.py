@@ -358,9 +358,9 @@ def test_an_instance_without_segments_and_shocks_comes_back() -> None:
 def test_periods_are_counted_for_each_object_that_has_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = load(tmp_path, BASE)
     periods, acting = len(instance.horizon.periods), len(instance.processes) + len(instance.options) + 1
-    monkeypatch.setattr("optimizer.instance.validation.decisions.COLUMNS", periods * acting)
+    monkeypatch.setattr("optimizer.instance.validation.decisions.MOST_COLUMNS", periods * acting)
     assert load(tmp_path, BASE) == instance
-    monkeypatch.setattr("optimizer.instance.validation.decisions.COLUMNS", periods * acting - 1)
+    monkeypatch.setattr("optimizer.instance.validation.decisions.MOST_COLUMNS", periods * acting - 1)
     said = f"{periods} periods for {acting} processes, options and segments are too many to compute with"
     with pytest.raises(so.InstanceError, match=said):
         load(tmp_path, BASE)

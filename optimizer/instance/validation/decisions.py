@@ -14,7 +14,7 @@ from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, nonmonotone, whole_entries
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers import Lever, Sized, Stock
-from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING
+from optimizer.tolerances import MOST_COLUMNS, MOST_EVENTS, ROUNDING
 from optimizer.units import least_whole, rounded_up
 
 # A duration above this number of months was probably written with a suffix, such as 24M.
@@ -29,12 +29,12 @@ def instance_is_small_enough(unchecked: Unchecked) -> Iterator[Problem]:
     counts += [(("ensembles", e), spec.count) for e, spec in instance.ensembles.items()]
     for place, count in counts:
         total += count
-        if total > EVENTS:
-            what = f"with it there are more than {EVENTS:,} shocks, those of families and ensembles counted"
+        if total > MOST_EVENTS:
+            what = f"with it there are more than {MOST_EVENTS:,} shocks, those of families and ensembles counted"
             yield place, what, "Take fewer starts, durations, severities or samples.", "error"
             return
     acting = len(instance.processes) + len(instance.options) + len(instance.demands)
-    if periods * acting > COLUMNS:
+    if periods * acting > MOST_COLUMNS:
         what = f"{periods:,} periods for {acting:,} processes, options and segments are too many to compute with"
         yield ("horizon",), what, "Choose a coarser step, or a shorter horizon.", "error"
 

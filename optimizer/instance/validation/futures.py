@@ -18,7 +18,7 @@ from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, FutureFinding
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, Way, count_futures, each_question
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance
-from optimizer.tolerances import EVENTS, MOST_FUTURES, ROUNDING
+from optimizer.tolerances import MOST_EVENTS, MOST_FUTURES, ROUNDING
 from optimizer.units import Series, short
 
 # Keys that a branch cannot change, since all futures share them or the tree of futures depends on them.
@@ -56,8 +56,8 @@ def _check_count(instance: Instance) -> Iterator[Problem]:
     if count > MOST_FUTURES:
         what = f"the questions make {count:,} futures, more than {MOST_FUTURES:,}"
         yield (FUTURES,), what, "Ask fewer questions, or leave out branches.", "error"
-    elif count * events > EVENTS:
-        what = f"{count:,} futures of {events:,} shocks are more than {EVENTS:,} shocks"
+    elif count * events > MOST_EVENTS:
+        what = f"{count:,} futures of {events:,} shocks are more than {MOST_EVENTS:,} shocks"
         yield (FUTURES,), what, "Ask fewer questions, or list fewer shocks or samples.", "error"
 
 

@@ -10,7 +10,7 @@ from optimizer.instance.overrides import SCENARIOS
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, ShareRule
 from optimizer.levers import KINDS
 from optimizer.suggestions import Vocabulary, did_you_mean
-from optimizer.tolerances import MEMBERS_AT_ONCE, ROUNDING
+from optimizer.tolerances import MOST_MEMBERS, ROUNDING
 from optimizer.units import short
 
 
@@ -301,8 +301,8 @@ def _check_segment_owners(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _check_member_count(count: int) -> Iterator[Problem]:
-    if count > MEMBERS_AT_ONCE:
+    if count > MOST_MEMBERS:
         what = f"{count} members make {2.0**count - 1:,.0f} coalitions, more than can be solved"
-        yield (MEMBERS,), what, f"Write at most {MEMBERS_AT_ONCE}: let some of them plan as one.", "error"
+        yield (MEMBERS,), what, f"Write at most {MOST_MEMBERS}: let some of them plan as one.", "error"
     if count == 1:
         yield (MEMBERS,), "one member is alone: there is no coalition", "Write two or more, or none.", "error"
