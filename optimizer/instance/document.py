@@ -7,7 +7,6 @@ number, as in YAML 1.1. Keys are always text. A repeated key in a mapping is a f
 
 import json
 import math
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -18,18 +17,13 @@ import yaml
 
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, decode, parse_json, read_bytes, refuse_control_characters
-from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml, read_simple
+from optimizer.instance.text import Allowance, Builder, Node, TextError, json_root, read_simple, yaml_root
 from optimizer.suggestions import excerpt
-from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING, NUMBER_LENGTH
+from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING
 
 WORKBOOK = ".xlsx"
 
-_INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
-_FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
-_WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
 INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
-_FIRST_OF_NUMBERS = frozenset("+-.0123456789")
-_SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
 
 @dataclass
@@ -126,14 +120,14 @@ def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool, cure: s
     document = Document(file, {})
     try:
         _refuse_controls(text)
-        simple = None if is_json or text.lstrip()[:1] == "{" else read_simple(text, scalar, allowance)
+        simple = None if is_json or text.lstrip()[:1] == "{" else read_simple(text, allowance)
         if simple is not None:
             document.data, document.lines = simple
             return document
         root = _parse_root(text, is_json=is_json)
         if root is None or root.kind != "mapping":
             raise TextError(1, "holds no mapping", cure)
-        builder = Builder(scalar, allowance)
+        builder = Builder(allowance)
         document.data, document.lines = builder.build(root, ()), builder.lines
     except TextError as error:
         raise InstanceError([Finding(file, error.line, "", error.what, error.cure)]) from None
@@ -153,14 +147,14 @@ def _refuse_controls(text: str) -> None:
 def _parse_root(text: str, *, is_json: bool) -> Node | None:
     if is_json or text.lstrip()[:1] == "{":
         try:
-            return of_json(text, scalar)
+            return json_root(text)
         except (json.JSONDecodeError, RecursionError) as error:
             if is_json:
                 line, problem = getattr(error, "lineno", None), getattr(error, "msg", "it nests too deeply")
                 cure = "Check commas, brackets and quotes there; JSON takes no comments, and no comma before a bracket."
                 raise TextError(line, f"is not JSON: {problem[:1].lower()}{problem[1:]}", cure) from None
     try:
-        return of_yaml(text)
+        return yaml_root(text)
     except yaml.YAMLError as error:
         raise _syntax_error(error, text) from None
 
@@ -181,21 +175,6 @@ def _syntax_error(error: yaml.YAMLError, text: str) -> TextError:
     return TextError(line, f"cannot be read as YAML: {problem}", cure)
 
 
-def scalar(text: str) -> Any:
-    """Return the value of an unquoted word: a number, a boolean, None, or text."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in _FIRST_OF_NUMBERS or len(text) > NUMBER_LENGTH:
-        return text
-    if text.lower() in _SPECIAL:
-        return _SPECIAL[text.lower()]
-    if _INTEGER.match(text):
-        return int(text.replace("_", ""))
-    if _FLOAT.match(text):
-        return float(text.replace("_", ""))
-    return text
-
-
 def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tuple[Any, list[Finding]]:
     """Parse a single value as it would stand behind a key of a file; return the value and findings about it.
 
@@ -214,7 +193,7 @@ def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tup
 
 def _is_json(text: str) -> bool:
     try:
-        of_json(text, scalar)
+        json_root(text)
     except (TextError, json.JSONDecodeError, RecursionError):
         return False
     return True

@@ -9,7 +9,7 @@ has errors, or anything besides mappings, lists and scalars.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -17,9 +17,29 @@ import yaml
 
 from optimizer.errors import Place
 from optimizer.suggestions import CONTROL, SURROGATE, character, excerpt
-from optimizer.tolerances import KEY_LENGTH, MOST_VALUES, NESTING
+from optimizer.tolerances import KEY_LENGTH, MOST_VALUES, NESTING, NUMBER_LENGTH
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
+_FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
+_WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
+_FIRST_OF_NUMBERS = frozenset("+-.0123456789")
+_SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+
+
+def scalar(text: str) -> Any:
+    """Return the value of an unquoted word: a number, a boolean, None, or text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _FIRST_OF_NUMBERS or len(text) > NUMBER_LENGTH:
+        return text
+    if text.lower() in _SPECIAL:
+        return _SPECIAL[text.lower()]
+    if _INTEGER.match(text):
+        return int(text.replace("_", ""))
+    if _FLOAT.match(text):
+        return float(text.replace("_", ""))
+    return text
 
 
 @dataclass(eq=False, slots=True)
@@ -90,15 +110,13 @@ def too_many(line: int | None) -> TextError:
 
 
 class _NotSimpleError(Exception):
-    """Alias, tag, merge, repeated key, or exceeded limit: the text is left to `of_yaml` and `Builder`."""
+    """Alias, tag, merge, repeated key, or exceeded limit: the text is left to `yaml_root` and `Builder`."""
 
 
-def read_simple(
-    text: str, scalar: Callable[[str], Any], allowance: "Allowance"
-) -> tuple[dict[str, Any], dict[Place, int]] | None:
+def read_simple(text: str, allowance: "Allowance") -> tuple[dict[str, Any], dict[Place, int]] | None:
     """Return the data of a simple YAML text and the line of every place; None if it is not simple or no mapping."""
     try:
-        reader = _SimpleReader(text, scalar, allowance.left)
+        reader = _SimpleReader(text, allowance.left)
         data = reader.read()
     except (_NotSimpleError, yaml.YAMLError):
         return None
@@ -107,9 +125,8 @@ def read_simple(
 
 
 class _SimpleReader:
-    def __init__(self, text: str, scalar: Callable[[str], Any], left: int) -> None:
-        self.next = LOADER(text).get_event
-        self.scalar, self.left = scalar, left
+    def __init__(self, text: str, left: int) -> None:
+        self.next, self.left = LOADER(text).get_event, left
         self.lines: dict[Place, int] = {}
         self.keys: dict[str, str] = {}
 
@@ -131,7 +148,7 @@ class _SimpleReader:
         if event.anchor is not None or event.tag or self.left < 0 or len(place) >= NESTING:
             raise _NotSimpleError
         if type(event) is yaml.ScalarEvent:
-            return event.value if event.style else self.scalar(event.value)
+            return event.value if event.style else scalar(event.value)
         return self.mapping(place) if type(event) is yaml.MappingStartEvent else self.items(place)
 
     def mapping(self, place: Place) -> dict[str, Any]:
@@ -161,7 +178,7 @@ class _SimpleReader:
         return data
 
 
-def of_yaml(text: str) -> Node | None:
+def yaml_root(text: str) -> Node | None:
     """Parse a YAML text; return its root, or None if the text is empty.
 
     Raises:
@@ -204,27 +221,26 @@ def _add_node(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> No
     (tree.add if node.kind == "scalar" else tree.begin)(node)
 
 
-def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
+def json_root(text: str) -> Node | None:
     """Parse a JSON text; return its root node.
 
     Raises:
         TextError: the text exceeds a limit, or holds a constant or half of a surrogate pair that is not JSON.
         json.JSONDecodeError: the text is no JSON.
     """
-    root = _scan(text, number)
+    root = _scan(text)
     # The scan records lines but accepts more than JSON; this call rejects everything else.
     json.loads(text, parse_int=len, parse_float=len)
     return root
 
 
-_WORDS = {"true": True, "false": False, "null": None}
 # Constants that the json module accepts although they are not JSON.
 _CONSTANTS = ("NaN", "Infinity", "-Infinity")
 _TEXTS = json.JSONDecoder()
 _TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
 
 
-def _scan(text: str, number: Callable[[str], Any]) -> Node | None:
+def _scan(text: str) -> Node | None:
     tree = Tree()
     for line, token, is_text in _tokens(text):
         if is_text:
@@ -239,7 +255,7 @@ def _scan(text: str, number: Callable[[str], Any]) -> Node | None:
         elif token in _CONSTANTS:
             raise TextError(line, f"{token} is no number of JSON", "Leave the field out where there is no limit.")
         elif token not in ",:":
-            tree.add(Node(line, "scalar", _WORDS[token] if token in _WORDS else number(token)))
+            tree.add(Node(line, "scalar", scalar(token)))
     return tree.root
 
 
@@ -303,8 +319,8 @@ class Builder:
         problems: each problem as (place, line, what is wrong, cure).
     """
 
-    def __init__(self, scalar: Callable[[str], Any], allowance: Allowance) -> None:
-        self.scalar, self.allowance = scalar, allowance
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
         self.lines: dict[Place, int] = {}
         self.problems: list[tuple[Place, int, str, str]] = []
         self._above: list[Node] = []
@@ -340,13 +356,13 @@ class Builder:
     def _scalar(self, node: Node, place: Place) -> Any:
         kind = node.tag.removeprefix(_STANDARD)
         if not node.tag:
-            return self.scalar(node.value) if node.is_plain else node.value
+            return scalar(node.value) if node.is_plain else node.value
         if node.tag == "!" or kind == "str":
             return node.value
         if not node.tag.startswith(_STANDARD) or kind not in _SCALARS:
             self._refuse_tag(node, place)
-            return self.scalar(node.value)
-        value = self.scalar(node.value)
+            return scalar(node.value)
+        value = scalar(node.value)
         if not isinstance(value, _SCALARS[kind]) or (isinstance(value, bool) and kind != "bool"):
             what = f'"{excerpt(node.value)}" is not what its tag !!{kind} says'
             self._report(place, node.line, what, "Remove the tag, or correct the value.")

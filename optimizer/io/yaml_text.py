@@ -40,7 +40,8 @@ import yaml
 from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Place
-from optimizer.instance.document import Document, get_value, parse, scalar
+from optimizer.instance.document import Document, get_value, parse
+from optimizer.instance.text import scalar
 from optimizer.tolerances import NESTING, ROUNDING
 from optimizer.units import parse_amount
 

@@ -11,8 +11,8 @@ import openpyxl
 import pytest
 
 import optimizer as so
-from optimizer.instance.document import scalar
 from optimizer.instance.reading import check_document
+from optimizer.instance.text import scalar
 from optimizer.io.load import open_document
 from optimizer.io.workbook import parse_workbook
 from optimizer.suggestions import excerpt, nearest

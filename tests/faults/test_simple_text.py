@@ -8,7 +8,7 @@ import pytest
 
 import optimizer as so
 from optimizer.instance import document
-from optimizer.instance.document import parse, scalar
+from optimizer.instance.document import parse
 from optimizer.instance.text import Allowance, read_simple
 from optimizer.tolerances import KEY_LENGTH, NESTING
 
@@ -93,16 +93,16 @@ def test_values_are_taken_from_the_allowance() -> None:
     text = "a: {b: [1, 2]}\n"
     allowance = Allowance()
     before = allowance.left
-    assert read_simple(text, scalar, allowance) == (
+    assert read_simple(text, allowance) == (
         {"a": {"b": [1, 2]}},
         {(): 1, ("a",): 1, ("a", "b"): 1, ("a", "b", 0): 1, ("a", "b", 1): 1},
     )
     assert before - allowance.left == 5
     allowance.left = 4
-    assert read_simple(text, scalar, allowance) is None
+    assert read_simple(text, allowance) is None
     assert allowance.left == 4
 
 
 def test_the_largest_instance_is_simple() -> None:
     text = (ROOT / "instances" / "us-magnets.yaml").read_text(encoding="utf-8")
-    assert read_simple(text, scalar, Allowance()) is not None
+    assert read_simple(text, Allowance()) is not None
