@@ -148,7 +148,7 @@ def test_what_is_not_convex_is_refused(refused: Callable[..., list[str]]) -> Non
     )
     assert "is so much of reference (10) that the cost is not convex" in said
     (said,) = refused(MAGNETS, (IMPORTS % ", price_response: {elasticity: 1, reference: 10}").replace("10,", "-10,"))
-    assert "which is not convex" in said
+    assert "the cost would not be convex" in said
     (said,) = refused(MAGNETS, IMPORTS % "", (RESERVE % DEARER).replace("fill_rate: 80, ", ""))
     assert "price_response without a fill_rate" in said
 

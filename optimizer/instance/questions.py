@@ -65,7 +65,7 @@ class QuestionBranch(Described):
 class Question(Described):
     """A question that is answered at the start of a period. Decisions from that period on depend on the answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     from_: Annotated[int | str, BeforeValidator(_parse_period), WithJsonSchema(shapes.PERIOD)] = Field(
         alias="from", description="Period at whose start the answer is known; of a year its first period."

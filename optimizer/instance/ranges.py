@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Finding, Place
@@ -279,8 +279,6 @@ class RangeSpec(Described):
 
     Ranges with the same `draw` move together.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     low: Amount = Field(description="Lower end of the number; with `of: value` a factor.")
     high: Amount = Field(description="Upper end of the number; with `of: value` a factor.")

@@ -76,7 +76,7 @@ class ShareRule(Described):
     If both are given, only activities that satisfy both count.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     commodity: str = Field(description="Commodity whose production the rule limits.")
     region: str | None = Field(default=None, description="Region whose production counts towards the share.")
@@ -99,7 +99,7 @@ class SurvivalRule(Described):
     Equivalently, the time to survive of the cuts (`optimizer.time_to_survive`) is at least `months`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     cuts: Cuts = Field(description="Permanent cuts.")
     months: Positive = Field(description="Months for which every survival floor must hold.")
@@ -167,8 +167,6 @@ class Instance(Described):
     several shocks; these are `events`. To change a number, load the file with overrides, or read the changed mapping of
     `to_dict`: `model_copy` and `replacing` check nothing.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     description: str | None = Field(default=None, description="Subject of the instance, in a sentence or two.")
     currency: str = Field(

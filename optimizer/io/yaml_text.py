@@ -55,26 +55,21 @@ _PLAIN = re.compile(r"^[^\W\d][^#:,\[\]{}\"]*$")
 _BARE = re.compile(r"^(\d{4}(Q[1-4]|-\d{2})|[-+]?\d+(\.\d+)?[kMB])$")
 # Words that other readers of YAML take for a boolean or null.
 _LOADED = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
+_SECTIONS_OF_OBJECTS = ("processes", "demands", "options", "shocks", "ensembles", "scenarios", "members")
 # The places of mappings and lists written in block style, one entry per line; "*" is any key. For example,
 # ("shocks", "*", "cuts") puts each cut of a shock on a line; the content of a cut stays in braces.
 _BLOCKS: tuple[tuple[str, ...], ...] = (
-    ("regions",),
-    *((section,) for section in ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios")),
-    ("ranges",),
-    ("members",),
-    ("members", "*"),
-    *((section, "*") for section in ("processes", "demands", "options", "shocks", "ensembles", "scenarios")),
+    *((section,) for section in ("regions", "commodities", "ranges", "policy", "adversary")),
+    *((section, *inner) for section in _SECTIONS_OF_OBJECTS for inner in ((), ("*",))),
     ("shocks", "*", "cuts"),
     ("ensembles", "*", "cuts"),
     ("ensembles", "*", "events"),
     ("ensembles", "*", "events", "*"),
     ("ensembles", "*", "events", "*", "cuts"),
-    ("policy",),
     ("policy", "max_share"),
     ("policy", "min_share"),
     ("policy", "min_time_to_survive"),
     ("policy", "force"),
-    ("adversary",),
     ("adversary", "targets"),
     ("adversary", "targets", "*"),
     ("adversary", "targets", "*", "cuts"),

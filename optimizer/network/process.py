@@ -195,9 +195,7 @@ SURCHARGE = "surcharge"
 
 def _rising(elasticity: float) -> float:
     if elasticity <= 0:
-        what = (
-            f"an elasticity of {elasticity:g} is not above 0: the cost is not convex, and no least cost can be proven"
-        )
+        what = f"an elasticity of {elasticity:g} is not above 0: the cost is not convex"
         raise finding(what, "Write an elasticity above 0; a discount for quantity is an option with a fixed_cost.")
     return elasticity
 
@@ -282,9 +280,7 @@ class Process(Activity):
     @model_validator(mode="after")
     def _costs_more(self) -> Process:
         if self.price_response is not None and min(self.cost.values) < 0:
-            what = (
-                "a surplus that is sold (cost below 0) has no price_response: it would sell dearer, which is not convex"
-            )
+            what = "a surplus that is sold (cost below 0) has no price_response: the cost would not be convex"
             raise finding(what, "Remove price_response, or write what it costs.")
         if self.price_response is not None:
             self.price_response.refuse_steep(max(self.capacity.values))
@@ -368,13 +364,8 @@ def _run(model: ModelBuilder, path: Path, process: Process) -> None:
     for t in path.periods:
         model.book("available", path.key, process.id, t, amount=whole[t] * (1.0 - path.severity_at(process.id, t)))
         if process.id in path.accident:
-            model.book(
-                "accident",
-                path.key,
-                process.id,
-                t,
-                amount=whole[t] * (1.0 - path.accidental_severity_at(process.id, t)),
-            )
+            left = whole[t] * (1.0 - path.accidental_severity_at(process.id, t))
+            model.book("accident", path.key, process.id, t, amount=left)
         if path.is_baseline and process.min_utilisation > 0:
             model.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
 

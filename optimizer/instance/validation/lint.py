@@ -326,8 +326,7 @@ def _groups(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -
     prices, conversions = per_tonne
     everything = [figure for figures in (*prices.values(), *conversions.values()) for figure in figures]
     around = [figure.size for figure in everything]
-    yield from (_Group(figures, around, GAP_OF_PRICES) for figures in prices.values())
-    yield from (_Group(figures, around, GAP_OF_PRICES) for figures in conversions.values())
+    yield from (_Group(figures, around, GAP_OF_PRICES) for figures in (*prices.values(), *conversions.values()))
     yield _Group(everything, gap=GAP_OF_FILE)
     yield _Group(_shortage_costs(instance), around)
     yield from capex
@@ -476,8 +475,7 @@ def _find_outliers(sort: str, figures: Iterable[_Figure], reported: set[Place]) 
 def _figures_by_sort(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -> dict[str, list[_Figure]]:
     """Return all figures by sort, over all objects."""
     costs = [figure for of_all in per_tonne for figures in of_all.values() for figure in figures]
-    plants = [figure for group in capex for figure in group.figures if figure.place[-1] == "capex"]
-    by_place = {figure.place: figure for figure in plants if figure.what}
+    by_place = {each.place: each for group in capex for each in group.figures if each.place[-1] == "capex"}
     return {
         f"costs and prices ({instance.money} per t)": costs,
         f"capex ({instance.money} per t/yr)": list(by_place.values()),

@@ -232,11 +232,12 @@ def shared_names(declared: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
         yield ("options", name), "is also the name of an existing process", "Give one of the two another name.", "error"
 
 
-# By field of a member: the section of its names, the noun for one, and the cure if two members have the same one.
-_SECTIONS = {
-    "demands": ("demands", "segment", "Split the segment, one for each member."),
-    "processes": ("processes", "existing process", ""),
-    "options": ("options", "option", "Leave it out of both: every coalition can buy what no member brings."),
+# The noun for a name in each field of a member, which has the name of its section.
+_NOUNS = {"demands": "segment", "processes": "existing process", "options": "option"}
+# The cure if two members have the same name in such a field.
+_CURES_OF_SHARED = {
+    "demands": "Split the segment, one for each member.",
+    "options": "Leave it out of both: every coalition can buy what no member brings.",
 }
 
 
@@ -256,16 +257,16 @@ def members_add_up(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _names_of_members(unchecked: Unchecked) -> Iterator[Problem]:
-    for field, (section, noun, _) in _SECTIONS.items():
-        known = Vocabulary(unchecked.names(section), noun)
+    for field, noun in _NOUNS.items():
+        known = Vocabulary(unchecked.names(field), noun)
         for name, member in unchecked.instance.members.items():
             for word in getattr(member, field):
                 yield from _resolve((MEMBERS, name, field), word, known)
 
 
 def _check_shared_names(unchecked: Unchecked) -> Iterator[Problem]:
-    for field in ("demands", "options"):
-        first, (_, noun, cure) = dict[str, str](), _SECTIONS[field]
+    for field, cure in _CURES_OF_SHARED.items():
+        first, noun = dict[str, str](), _NOUNS[field]
         for name, member in unchecked.instance.members.items():
             for word in getattr(member, field):
                 holder = first.setdefault(word, name)
