@@ -192,7 +192,7 @@ EXTRAS = {
     "cluster": ("distributed",),
     "parquet": ("pyarrow",),
 }
-# Extra and purpose by the suffix of a file.
+# The extra that writes a file, by its suffix.
 _OF_SUFFIX = {
     ".html": "report",
     ".xlsx": "excel",

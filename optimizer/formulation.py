@@ -54,8 +54,7 @@ class JointBuilder(ModelBuilder):
     Args:
         horizon, names: as for a `ModelBuilder`; all futures have the same.
         futures: names of the futures.
-        node: from a future's number and a period to the smallest number of a future that cannot be distinguished from
-            it.
+        node: which futures cannot be distinguished in a period, see `NodeOf`.
     """
 
     def __init__(self, horizon: Horizon, names: Names, futures: Sequence[str], node: NodeOf) -> None:

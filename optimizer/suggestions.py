@@ -79,16 +79,11 @@ class Vocabulary:
 
     def nearest(self, word: str) -> str | None:
         """Return the name most similar to a word; None if none is similar, or after too many comparisons."""
-        near = self.like(word)
-        return near[0] if near else None
-
-    def like(self, word: str) -> list[str]:
-        """Return up to three names similar to a word, the most similar first."""
         candidates = self._candidates(word) if len(word) <= EXCERPT else []
         if len(candidates) > self._left:
-            return []
+            return None
         self._left -= len(candidates)
-        return difflib.get_close_matches(word, candidates)
+        return next(iter(difflib.get_close_matches(word, candidates, 1)), None)
 
     def cure(self, word: str) -> str:
         """Return the cure for a word that is none of the names."""

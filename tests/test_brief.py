@@ -20,7 +20,7 @@ import optimizer as so
 from optimizer import errors as extras
 from optimizer.cli.app import app
 from optimizer.errors import BRIEF_FORMS, ExitCode
-from optimizer.instance.ranges import Uncertain, UncertainNumber
+from optimizer.instance.ranges import UncertainInput, UncertainNumber
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report import narrative
@@ -336,7 +336,7 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     end = VariantOutcome("optimal", cost=7.05e9, bound=7.04e9, gap=446e6, gap_bound=444e6)
     base = VariantOutcome("optimal", cost=7.06e9, bound=7.05e9, gap=445e6, gap_bound=444e6)
     paths = ("demands.motors.quantity", "options.plant.capex", "demands.motors.survival")
-    demand, capex, floor = (Uncertain(path, tuple(path.split(".")), 0.5, 2.0, 1.0, is_factor=True) for path in paths)
+    demand, capex, floor = (UncertainInput(at, tuple(at.split(".")), 0.5, 2.0, 1.0, is_factor=True) for at in paths)
     dear = replace(end, cost=9e9, bound=8.9e9)
     bars = (
         TornadoBar(UncertainNumber("users_stocks", (demand, capex)), end, dear),

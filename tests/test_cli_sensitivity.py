@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.instance.ranges import Uncertain, UncertainNumber
+from optimizer.instance.ranges import UncertainInput, UncertainNumber
 from optimizer.report.tables.render import show
 from optimizer.report.tables.sensitivity import sensitivity_parts
 from optimizer.studies.measure import ToleranceBase
@@ -124,7 +124,7 @@ def test_a_number_that_moves_nothing_is_not_said_to_move_most() -> None:
 def test_names_are_not_broken_inside_words_where_changes_are_ranges(width: int) -> None:
     name = "Further lines for electronics, of recycled magnets in the Mediterranean"
     instance = so.load(TINY, {"options.plant.name": name})
-    capex = Uncertain("options.plant.capex", ("options", "plant", "capex"), 0.5, 2.0, 1.0, is_factor=True)
+    capex = UncertainInput("options.plant.capex", ("options", "plant", "capex"), 0.5, 2.0, 1.0, is_factor=True)
     base = VariantOutcome("optimal", cost=7.0655e9, bound=7.0351e9, gap=445e6, gap_bound=444e6)
     low, high = replace(base, cost=7.0187e9, bound=6.9869e9), replace(base, cost=7.1432e9, bound=7.1158e9)
     low, high = (replace(end, bought=frozenset({"plant"})) for end in (low, high))
@@ -144,7 +144,7 @@ def test_costs_are_changes_and_gaps_are_what_is_left() -> None:
     # With 20M every floor is kept: the gap of 33.1M goes, and of the capex it stays what it is.
     capex = VariantOutcome("optimal", cost=37e6, bound=37e6, gap=33.1e6, gap_bound=33.1e6)
     kept = VariantOutcome("optimal", cost=43.6e6, bound=43.6e6)
-    numbers = (Uncertain(f"policy.{name}", ("policy", name), 5e6, 20e6, 5e6, is_factor=False) for name in "ab")
+    numbers = (UncertainInput(f"policy.{name}", ("policy", name), 5e6, 20e6, 5e6, is_factor=False) for name in "ab")
     ends = ((capex, kept), (capex, capex))
     bars = tuple(TornadoBar(UncertainNumber(n.path, (n,)), *of) for n, of in zip(numbers, ends, strict=True))
     found = Sensitivity(

@@ -102,7 +102,7 @@ class AdversarySpec(Described):
 
     def deters(self, cost: float) -> bool:
         """Return whether an attack with this cost to the adversary is deterred; none is where no option deters."""
-        return bool(self.deterrents) and cost >= self.made_below
+        return bool(self.deterrents) and cost >= self.undeterred_below
 
     def least_budget(self, price: float, cost: float) -> float:
         """Return the least attack budget that makes an attack with this price and this cost under a plan."""
@@ -114,7 +114,7 @@ class AdversarySpec(Described):
         return self.attack_budget * (1.0 + DETERRED)
 
     @property
-    def made_below(self) -> float:
+    def undeterred_below(self) -> float:
         """The cost below which an attack is made: `deterred_from`, less what errors of the solver's integers add to."""
         return self.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
 
@@ -173,7 +173,7 @@ class AdversarySpec(Described):
             yield from self.each_maximal()
             return
         prices = [target.price for target in self.targets.values()]
-        for chosen in _maximal_sets(costs, math.nextafter(self.made_below, -math.inf), slack=0.0):
+        for chosen in _maximal_sets(costs, math.nextafter(self.undeterred_below, -math.inf), slack=0.0):
             # If deterrence adds little, a set may escape deterrence although its price alone exceeds the budget.
             inside = sorted(chosen)
             for subset in _maximal_sets([prices[i] for i in inside], self.attack_budget):

@@ -40,11 +40,6 @@ class Distribution:
     weights: tuple[float, ...] = ()  # for ``discrete``, one for each value
 
     @property
-    def support(self) -> tuple[float, float]:
-        """The smallest and the largest possible value."""
-        return self.low, self.high
-
-    @property
     def is_constant(self) -> bool:
         """Whether the distribution is a single number."""
         return self.kind == "constant"
@@ -222,7 +217,7 @@ _BOUNDED = ("beta", "lognormal")
 
 def _within(check: Callable[[float], float]) -> AfterValidator:
     def checked(distribution: Distribution) -> Distribution:
-        for bound in distribution.support:
+        for bound in (distribution.low, distribution.high):
             check(bound)
         return distribution
 

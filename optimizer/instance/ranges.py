@@ -33,7 +33,7 @@ _WHOLE = (*_YEARS, "after_years", "count", "seed")
 
 
 @dataclass(frozen=True)
-class Uncertain:
+class UncertainInput:
     """A number, a series or a list with its range; with `is_factor`, low and high are factors and `value` is 1."""
 
     path: str
@@ -86,7 +86,7 @@ class UncertainNumber:
     """
 
     name: str
-    inputs: tuple[Uncertain, ...]
+    inputs: tuple[UncertainInput, ...]
 
     def at(self, position: float) -> dict[str, float]:
         """Return the number, or factor, of each input at a position, by path."""
@@ -97,11 +97,11 @@ class UncertainNumber:
         return {each.path: each.low + share * (each.high - each.low) for each in self.inputs}
 
     @property
-    def first(self) -> Uncertain:
+    def first(self) -> UncertainInput:
         """The first input, which represents all of them."""
         return self.inputs[0]
 
-    def moving_to(self, end: Literal["low", "high"]) -> Uncertain:
+    def moving_to(self, end: Literal["low", "high"]) -> UncertainInput:
         """Return the first input that moves towards an end, which represents all of them on the way there."""
         return next((each for each in self.inputs if getattr(each, end) != each.value), self.first)
 
@@ -126,23 +126,23 @@ class UncertainNumber:
         return len(self.by_range) == 1
 
     @property
-    def by_range(self) -> list[list[Uncertain]]:
+    def by_range(self) -> list[list[UncertainInput]]:
         """The inputs, those with the same range together."""
-        groups: dict[tuple[float, ...], list[Uncertain]] = {}
+        groups: dict[tuple[float, ...], list[UncertainInput]] = {}
         for each in self.inputs:
             groups.setdefault((each.low, each.high, each.value, each.is_factor), []).append(each)
         return list(groups.values())
 
 
-def numbers_of(inputs: Iterable[Uncertain]) -> list[UncertainNumber]:
+def numbers_of(inputs: Iterable[UncertainInput]) -> list[UncertainNumber]:
     """Group uncertain inputs into uncertain numbers; inputs with the same `draw` are one number."""
-    groups: dict[str, list[Uncertain]] = {}
+    groups: dict[str, list[UncertainInput]] = {}
     for each in inputs:
         groups.setdefault(each.draw or each.path, []).append(each)
     return [UncertainNumber(name, tuple(group)) for name, group in groups.items()]
 
 
-def name_ranges(finding: Finding, numbers: Sequence[Uncertain], end: str) -> Finding:
+def name_ranges(finding: Finding, numbers: Sequence[UncertainInput], end: str) -> Finding:
     """Return an error that occurs with all numbers at one end of their ranges, and name the ranges that may cause it.
 
     Where the value with the error has no range itself, these are the ranges of the same object.
@@ -240,7 +240,7 @@ def _is_single(value: Any) -> bool:
     return not _nested(value) or (isinstance(value, list) and len(value) == 1)
 
 
-def set_number(holder: Any, where: Uncertain, number: float, step: int = 0) -> None:
+def set_number(holder: Any, where: UncertainInput, number: float, step: int = 0) -> None:
     """Set an uncertain number to another value, or scale it by a factor, in the mapping or list that holds it.
 
     With a `step` the length of a shock is rounded to whole periods of so many months, and whole numbers to the nearest.
@@ -263,7 +263,7 @@ def _scale(value: Any, factor: float) -> Any:
     return [parse_amount(item) * factor for item in value] if isinstance(value, list) else parse_amount(value) * factor
 
 
-def shift_to_end(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
+def shift_to_end(document: Document, ranges: Sequence[UncertainInput], position: float) -> Document:
     """Return a copy of a document with all uncertain numbers at a position, and without ranges and scenarios.
 
     Findings in the copy have the lines of the numbers, not those of the ranges.
@@ -364,13 +364,13 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
             return
 
 
-def list_uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[Uncertain]:
+def list_uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[UncertainInput]:
     """Return the uncertain numbers of plain data, from ranges with full paths."""
     result = []
     for path, spec in ranges.items():
         place = next(find_places(data, path))
         value = 1.0 if spec.of else _first_number(data, place)
-        result.append(Uncertain(path, place, spec.low, spec.high, value, spec.of is not None, spec.draw))
+        result.append(UncertainInput(path, place, spec.low, spec.high, value, spec.of is not None, spec.draw))
     return result
 
 

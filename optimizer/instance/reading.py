@@ -2,7 +2,7 @@
 
 document    text to data, with line numbers                       (`document`, `text`)
 sections    each object on its own, so that one error does not hide another
-passes      the checks, over all well-formed objects              (`PASSES`, `validation`)
+checks      over all well-formed objects                          (`CHECKS`, `validation`)
             checks that would only report consequences of an unknown name run once all names resolve
 futures     the same in each future of the file
 variants    the same under each scenario, and with all uncertain numbers low, then high
@@ -35,7 +35,7 @@ from optimizer.instance.questions import FUTURES, Question, count_futures, find_
 from optimizer.instance.ranges import (
     RANGES,
     RangeSpec,
-    Uncertain,
+    UncertainInput,
     assign_ranges,
     lift_ranges,
     list_uncertain,
@@ -66,7 +66,7 @@ _ONCE_NAMES_RESOLVE: tuple[Check, ...] = (
     supply.inputs_can_be_obtained,
     supply.commodities_are_of_use,
 )
-PASSES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     *_NAMES,
     names.names_are_distinct,
     decisions.options_can_be_bought_in_time,
@@ -107,7 +107,7 @@ PASSES: tuple[Check, ...] = (
     lint.home_is_the_region_of_an_activity,
 )
 # The checks that find errors. Lint only warns, except for what levers report about themselves.
-_ERROR_CHECKS = [each for each in PASSES if each.__module__ != lint.__name__] + [lint.options_pass_their_own_checks]
+_ERROR_CHECKS = [each for each in CHECKS if each.__module__ != lint.__name__] + [lint.options_pass_their_own_checks]
 SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
     "commodities": Commodity,
@@ -237,7 +237,7 @@ def _errors_at_ends(document: Document, instance: Instance | None, before: Seque
     ]
 
 
-def _errors_of_shifted(document: Document, shifted: Document, numbers: Sequence[Uncertain] = ()) -> list[Finding]:
+def _errors_of_shifted(document: Document, shifted: Document, numbers: Sequence[UncertainInput] = ()) -> list[Finding]:
     """Return the errors of a copy with shifted numbers, reported at the lines of the ranges of these numbers."""
     found = [finding for finding in _examine(shifted, _ERROR_CHECKS)[1] if finding.severity == "error"]
     if not found or not numbers:
@@ -246,14 +246,14 @@ def _errors_of_shifted(document: Document, shifted: Document, numbers: Sequence[
     return _errors_of_shifted(document, shifted)
 
 
-def _examine(document: Document, passes: Iterable[Check] = PASSES) -> tuple[Instance | None, list[Finding]]:
-    """Build the instance of a document as far as possible, and collect the findings of the given passes."""
+def _examine(document: Document, checks: Iterable[Check] = CHECKS) -> tuple[Instance | None, list[Finding]]:
+    """Build the instance of a document as far as possible, and collect the findings of the given checks."""
     lift_ranges(document)
     reader = _Reader(document)
     instance = reader.read()
     if instance is not None:
         sound = not reader.findings
-        problems = find_problems(Unchecked(instance, reader.declared, sound, resolved=sound), passes)
+        problems = find_problems(Unchecked(instance, reader.declared, sound, resolved=sound), checks)
     else:
         problems = names.shared_names(reader.declared)
     return instance, reader.findings + [document.finding(*problem) for problem in problems]
@@ -471,11 +471,11 @@ def _region(value: Any, home: Any) -> Any:
     return home if value == "home" else value
 
 
-def find_problems(unchecked: Unchecked, passes: Iterable[Check] = PASSES) -> Iterator[Problem]:
-    """Yield all problems that the passes find; for an instance that is too large to check, only that problem."""
+def find_problems(unchecked: Unchecked, checks: Iterable[Check]) -> Iterator[Problem]:
+    """Yield all problems that the checks find; for an instance that is too large to check, only that problem."""
     too_large = list(decisions.instance_is_small_enough(unchecked))
     yield from too_large
-    for check in passes if not too_large else ():
+    for check in checks if not too_large else ():
         if check in _ONCE_NAMES_RESOLVE and not unchecked.resolved:
             continue
         found = _limit_problems(check(unchecked))

@@ -17,7 +17,7 @@ from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
 from optimizer.instance.operation_paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import Answer, ObjectiveField, Question, RiskMeasure
-from optimizer.instance.ranges import RANGES, RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
+from optimizer.instance.ranges import RANGES, RangeSpec, UncertainInput, find_places, list_uncertain, valid_ranges
 from optimizer.levers.base import Sized, Stock
 from optimizer.network.process import Activity, Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share, Year
@@ -353,7 +353,7 @@ class Instance(Described):
         return data
 
     @cached_property
-    def uncertain(self) -> list[Uncertain]:
+    def uncertain(self) -> list[UncertainInput]:
         """The numbers that have a range, with their places in `to_dict`."""
         return list_uncertain(self.to_dict(), self.ranges)
 

@@ -32,7 +32,7 @@ SHAPE = "Write `builds: {option: {2027: size}}` and `purchases: {stockpile: {202
 KEYS = ("name", "description", "source", "note", BUILDS, PURCHASES, FUTURES)
 BRANCH_SHAPE = "Write `futures: {branch: {builds: {option: {2027: size}}}}`."
 # A table written by `solve` has this column; for a stockpile it holds the largest stock, not the purchases.
-WRITTEN_BY_SOLVE = "on_line"
+COLUMN_OF_SOLVE = "on_line"
 PURCHASED = "purchased.csv"
 
 
@@ -211,7 +211,7 @@ def _read_table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry
         option, period, futures = row["option"], row[when], _futures_of_row(row)
         place = (*futures, BUILDS, option, period)
         document.lines.setdefault(place, line)
-        if WRITTEN_BY_SOLVE in head and option in instance.stocks:
+        if COLUMN_OF_SOLVE in head and option in instance.stocks:
             stocks.append(option)
             continue
         if row.get("until", period) != period:

@@ -18,7 +18,7 @@ from optimizer.instance.derived import (
     field_words,
     highest_floor,
 )
-from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
+from optimizer.instance.ranges import UncertainInput, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Service, Weakest
 from optimizer.results.saved import Bands, CommittedMoney, list_commitments
@@ -354,14 +354,14 @@ def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _inputs_name(instance: Instance, inputs: Sequence[Uncertain], *, has_label: bool) -> str:
+def _inputs_name(instance: Instance, inputs: Sequence[UncertainInput], *, has_label: bool) -> str:
     fields = list_names([*dict.fromkeys(_field_name(instance, each.place) for each in inputs)], 2)
     goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
     of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
     return f"{fields}{of_what} of {_owners_of(instance, inputs, has_label=has_label)}"
 
 
-def _owners_of(instance: Instance, inputs: Sequence[Uncertain], *, has_label: bool) -> str:
+def _owners_of(instance: Instance, inputs: Sequence[UncertainInput], *, has_label: bool) -> str:
     """Return the owners of inputs: names, or for more than two of one section their count and an example."""
     owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in inputs)]
     section, *others = {str(each.place[0]) for each in inputs}
@@ -394,7 +394,7 @@ def uncertain_text(
     Inputs with different ranges have one each: ``×0.8 … ×1.5``, ``0.04 … 0.1 t per t; 104 … 485 t/yr``.
     """
 
-    def text(inputs: Sequence[Uncertain]) -> str:
+    def text(inputs: Sequence[UncertainInput]) -> str:
         first, units = inputs[0], {field_unit(instance, each.place) for each in inputs}
         ends = " … ".join(first.text(first.at(position), digits) for position in positions)
         return ends if first.is_factor else f"{ends}{space}{units.pop() if len(units) == 1 else ''}".rstrip()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
-from optimizer.instance.ranges import Uncertain, UncertainNumber
+from optimizer.instance.ranges import UncertainInput, UncertainNumber
 from optimizer.report.format import (
     between,
     in_millions,
@@ -270,7 +270,7 @@ def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> N
 @pytest.mark.parametrize("factor", [True, False])
 def test_ends_of_a_change_have_enough_digits_to_differ(factor: bool) -> None:
     number = UncertainNumber(
-        "capex", (Uncertain("options.plant.capex", ("options", "plant", "capex"), 0.0, 2.0, 1.0, factor),)
+        "capex", (UncertainInput("options.plant.capex", ("options", "plant", "capex"), 0.0, 2.0, 1.0, factor),)
     )
     flip = SimpleNamespace(end="low", same=0.98412, other=0.98418)
     said = _interval_text(so.load(HERE / "two-events.yaml"), number, flip)  # type: ignore[arg-type]

@@ -320,7 +320,8 @@ class _DualProgramme:
         self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(prices))]
         self._row("budget", dict(zip(self.struck, prices, strict=True)), adversary.attack_budget)
         if adversary.deterrents:
-            self._row("made", dict(zip(self.struck, window.target_costs.tolist(), strict=True)), adversary.made_below)
+            costs = dict(zip(self.struck, window.target_costs.tolist(), strict=True))
+            self._row("made", costs, adversary.undeterred_below)
         terms: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
             for column, scale in self._dual_columns(r, row, float(window.rhs[r])):
