@@ -34,7 +34,7 @@ from optimizer.audit.shocks import (
     check_services,
     check_survival_rules,
 )
-from optimizer.disruptions.shock import MEANWHILE, expand
+from optimizer.disruptions.shock import EFFECT_FIELDS, expand
 from optimizer.errors import AuditError, Finding, InstanceError, said_of_misfit
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.document import leaves
@@ -262,7 +262,7 @@ def _check_attack(basis: AuditBasis, name: str, targets: Sequence[str], starts: 
     first = event.periods.start
     spec = adversary.shock(targets, [basis.horizon.label(first)])
     (own,) = expand(event.entry, spec, basis.horizon)
-    same = all(getattr(own.spec, part) == getattr(event.spec, part) for part in ("cuts", *MEANWHILE))
+    same = all(getattr(own.spec, part) == getattr(event.spec, part) for part in ("cuts", *EFFECT_FIELDS))
     known = same and own.periods == event.periods and not event.probability and first in starts
     basis.report.holds(f"adversary.{name}", "its cuts are not those of its targets", known)
 

@@ -37,10 +37,10 @@ from optimizer.disruptions.shock import (
     CUTS,
     DELIBERATE,
     DEMAND_FACTORS,
-    FLOORS_MEANWHILE,
-    MEANWHILE,
+    EFFECT_FIELDS,
     OWN_DELIBERATE,
-    RELIABILITIES_MEANWHILE,
+    SHOCK_FLOORS,
+    SHOCK_RELIABILITIES,
     ActivitySelector,
     Cut,
     Durations,
@@ -98,11 +98,11 @@ class Event(Described):
     cuts: tuple[DrawnCut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] | None = Field(default=None, description=DEMAND_FACTORS)
     cost: Mapping[str, Quantity] | None = Field(default=None, description=COST_FACTORS)
-    survival: Mapping[str, Share] | None = Field(default=None, description=FLOORS_MEANWHILE)
-    reliability: Mapping[str, Share] | None = Field(default=None, description=RELIABILITIES_MEANWHILE)
+    survival: Mapping[str, Share] | None = Field(default=None, description=SHOCK_FLOORS)
+    reliability: Mapping[str, Share] | None = Field(default=None, description=SHOCK_RELIABILITIES)
 
 
-INHERITED = ("months", "scale", *MEANWHILE)
+INHERITED_FIELDS = ("months", "scale", *EFFECT_FIELDS)
 
 
 class EnsembleSpec(Described):
@@ -132,8 +132,8 @@ class EnsembleSpec(Described):
     cuts: tuple[DrawnCut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)
     cost: Mapping[str, Quantity] = Field(default_factory=dict, description=COST_FACTORS)
-    survival: Mapping[str, Share] = Field(default_factory=dict, description=FLOORS_MEANWHILE)
-    reliability: Mapping[str, Share] = Field(default_factory=dict, description=RELIABILITIES_MEANWHILE)
+    survival: Mapping[str, Share] = Field(default_factory=dict, description=SHOCK_FLOORS)
+    reliability: Mapping[str, Share] = Field(default_factory=dict, description=SHOCK_RELIABILITIES)
 
     @field_validator("events")
     @classmethod
@@ -166,7 +166,7 @@ class EnsembleSpec(Described):
 
     def whole_events(self) -> dict[str, Event]:
         """Return the events with inherited fields, by name; the short form has one event with an empty name."""
-        ours = {field: getattr(self, field) for field in INHERITED}
+        ours = {field: getattr(self, field) for field in INHERITED_FIELDS}
         if not self.events:
             return {"": Event.model_construct(cuts=self.cuts, **ours)}
         return {
@@ -194,7 +194,7 @@ class DrawnEnsemble(EnsembleSpec):
         return self.model_copy(update={"drawn": tuple(drawn), "count": len(drawn)})
 
 
-def each_drawn(
+def change_samples(
     ensembles: Mapping[str, EnsembleSpec], change: Callable[[Shock], Shock | None]
 ) -> dict[str, EnsembleSpec]:
     """Return the ensembles with `change` applied to drawn samples, without samples changed to None."""
@@ -207,12 +207,12 @@ def each_drawn(
     return found
 
 
-def draw_of(cut: DrawnCut, event: str, i: int) -> str:
+def draw_name(cut: DrawnCut, event: str, i: int) -> str:
     """Return the name of the column of chances of cut number i of an event."""
     return cut.draw if cut.draw is not None else f"{event}.{i}"
 
 
-def scaled(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> dict[str, EnsembleSpec]:
+def scale_counts(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> dict[str, EnsembleSpec]:
     """Return ensembles with `samples` in total, in proportion to their counts, and a new seed; empty ones are dropped.
 
     Raises:
@@ -232,7 +232,7 @@ def scaled(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> di
     }
 
 
-def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
+def vary_shocks(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
     """Return the ensemble `varied` of listed shocks, with count 1; an empty mapping without shocks.
 
     Every entry is equally likely, and so are the durations and severities within a family. The start is uniform over
@@ -254,7 +254,7 @@ def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
 
 
 def _event_like(spec: ShockSpec, months: float, weight: float) -> dict[str, Any]:
-    return {field: getattr(spec, field) for field in MEANWHILE} | {
+    return {field: getattr(spec, field) for field in EFFECT_FIELDS} | {
         "weight": weight,
         "months": {"triangular": [0.5 * months, months, 2.0 * months]},
         "cuts": [cut.model_dump(exclude_none=True) for cut in spec.cuts],
@@ -338,7 +338,7 @@ def _draw_shocks(
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
     starts = [Starts((horizon.label(t),)) for t in horizon.periods]
     end = len(horizon.periods)
-    same = {field: getattr(event, field) for field in MEANWHILE}
+    same = {field: getattr(event, field) for field in EFFECT_FIELDS}
     for first, length, duration, cuts in zip(
         begins[chosen].tolist(), lengths, months, _draw_cuts(chances, key, event, chosen), strict=True
     ):
@@ -353,7 +353,7 @@ def _draw_cuts(chances: Chances, key: str, event: Event, chosen: _Indices) -> It
     certain = event.scale.is_constant
     columns: list[Sequence[Cut]] = []
     for i, cut in enumerate(event.cuts):
-        drawn = chances.column(f"cut/{draw_of(cut, key, i)}")[chosen]
+        drawn = chances.column(f"cut/{draw_name(cut, key, i)}")[chosen]
         profile = [np.round(np.clip(each.at(drawn) * factors, 0.0, 1.0), DRAW_DIGITS).tolist() for each in cut.severity]
         # Severities by sample, then by period of the window.
         rows = list(zip(*profile, strict=True))

@@ -89,6 +89,6 @@ class Path:
         """Return the largest shortage of a segment in period t at which its floor holds, in tonnes."""
         return (1.0 - self.floor_at(segment, t)) * self.demand_at(segment, t)
 
-    def struck(self, region: str) -> Iterator[str]:
+    def cut_processes(self, region: str) -> Iterator[str]:
         """Return the existing processes of a region that the cuts in `severity` affect."""
         return (name for name in self.severity if name in self.capacity and self.region[name] == region)

@@ -41,10 +41,10 @@ OWN_DELIBERATE = "Whether this cut is deliberate, in place of the value of its s
 CUTS = "List of cuts: the activities that lose capacity, and the share lost."
 DEMAND_FACTORS = "Multiplier of demand during the shock, by segment."
 COST_FACTORS = "Multiplier of cost during the shock, by process or option."
-FLOORS_MEANWHILE = "Survival floor during the shock in place of the usual one, by segment, 0 to 1."
-RELIABILITIES_MEANWHILE = "Reliability during the shock in place of the usual one, by option, 0 to 1."
+SHOCK_FLOORS = "Survival floor during the shock in place of the usual one, by segment, 0 to 1."
+SHOCK_RELIABILITIES = "Reliability during the shock in place of the usual one, by option, 0 to 1."
 # Fields with the effects of a shock other than its cuts.
-MEANWHILE = ("deliberate", "demand", "cost", "survival", "reliability")
+EFFECT_FIELDS = ("deliberate", "demand", "cost", "survival", "reliability")
 # Months of the period that a label names, by the length of the label: ``2027``, ``2027Q3``, ``2027-07``.
 _MONTHS_OF_LABEL = {4: 12, 6: 3, 7: 1}
 _SPAN = ("from", "to", "every")
@@ -390,8 +390,8 @@ class ShockSpec(Described):
     cuts: tuple[Cut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)
     cost: Mapping[str, Quantity] = Field(default_factory=dict, description=COST_FACTORS)
-    survival: Mapping[str, Share] = Field(default_factory=dict, description=FLOORS_MEANWHILE)
-    reliability: Mapping[str, Share] = Field(default_factory=dict, description=RELIABILITIES_MEANWHILE)
+    survival: Mapping[str, Share] = Field(default_factory=dict, description=SHOCK_FLOORS)
+    reliability: Mapping[str, Share] = Field(default_factory=dict, description=SHOCK_RELIABILITIES)
 
     @field_validator("months", mode="before")
     @classmethod

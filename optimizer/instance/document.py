@@ -226,7 +226,7 @@ def leaves(data: Any, without: Collection[str] = (), place: Place = ()) -> Itera
             yield from leaves(item, without, (*place, key))
 
 
-def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
+def entries_in(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
     """Yield the entries of a section; nothing if the section is absent or is no mapping."""
     entries = data.get(section)
     if isinstance(entries, Mapping):

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer import arguments
-from optimizer.disruptions.ensemble import scaled, varied
+from optimizer.disruptions.ensemble import scale_counts, vary_shocks
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.document import Document, document_of
 from optimizer.instance.overrides import (
@@ -346,7 +346,7 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
 
     The counts of the ensembles add to `samples`, in proportion to their previous counts. Every seed becomes `seed`;
     probabilities stay. An instance without ensembles gets one named `varied`, drawn from its listed shocks
-    (`optimizer.disruptions.ensemble.varied`). An instance without shocks stays without shocks.
+    (`optimizer.disruptions.ensemble.vary_shocks`). An instance without shocks stays without shocks.
     The scenarios of the instance stay: resampling commutes with applying a scenario.
 
     Raises:
@@ -355,7 +355,7 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     require_instance(instance)
 
     def draw(given: Instance) -> Instance:
-        drawn = scaled(given.ensembles or varied(given.shocks), samples, seed)
+        drawn = scale_counts(given.ensembles or vary_shocks(given.shocks), samples, seed)
         return given.replacing(shocks={}, ensembles=drawn)
 
     made, _ = keep_scenarios(instance, draw(instance), draw, lambda path: path.split(".")[0] == "shocks")

@@ -286,7 +286,7 @@ def dominators(instance: "Instance") -> npt.NDArray[np.intp]:
         by_start.setdefault(shock.periods.start, []).append(number)
     rows = exposure(instance, instance.events, instance.shared)
     for members in by_start.values():
-        numbers, worse = np.array(members, dtype=np.intp), compared(rows[members])
+        numbers, worse = np.array(members, dtype=np.intp), dominating_places(rows[members])
         result[numbers] = np.where(worse < 0, -1, numbers[worse])
     return result
 
@@ -320,7 +320,7 @@ class SampleOrder:
         return found
 
 
-def compared(rows: _Vector) -> npt.NDArray[np.intp]:
+def dominating_places(rows: _Vector) -> npt.NDArray[np.intp]:
     """Return, for each of several shocks with one start, the place of an undominated one that dominates it, or −1.
 
     Each shock is compared with up to `MOST_COMPARED` undominated ones, the worst first. `rows` come from `exposure`.

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.arguments import ArgumentError, several
 from optimizer.errors import Finding, InstanceError, Place, Severity
-from optimizer.instance.document import Document, longest_key, parse_value, walk, with_text_keys
+from optimizer.instance.document import Document, entries_in, longest_key, parse_value, with_text_keys
 from optimizer.instance.questions import FUTURES, QuestionBranch
 from optimizer.instance.schema import Instance
 from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
@@ -132,7 +132,7 @@ def check_scenarios(document: Document) -> Iterator[Finding]:
     if data is not None and not isinstance(data, Mapping):
         cure = "Write `scenarios:` and one named set of overrides a line."
         yield document.finding((SCENARIOS,), "is not a mapping", cure)
-    for name, overrides in walk(document.data, SCENARIOS):
+    for name, overrides in entries_in(document.data, SCENARIOS):
         yield from _check_overrides(document, name, overrides)
 
 
@@ -157,7 +157,7 @@ def sound_scenarios(document: Document) -> dict[str, Mapping[str, Any]]:
     def is_sound(name: str, overrides: Any) -> bool:
         return all(finding.severity == "warning" for finding in _check_overrides(document, name, overrides))
 
-    return {name: overrides for name, overrides in walk(document.data, SCENARIOS) if is_sound(name, overrides)}
+    return {name: overrides for name, overrides in entries_in(document.data, SCENARIOS) if is_sound(name, overrides)}
 
 
 def apply_scenarios(document: Document, *names: str) -> Document:

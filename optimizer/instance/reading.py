@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, document_of, leaves, walk
+from optimizer.instance.document import Document, document_of, entries_in, leaves
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -305,7 +305,7 @@ def _warn_of_early_data(document: Document, base: Instance) -> Iterator[Problem]
 
 def _declare(document: Document) -> dict[str, frozenset[str]]:
     """Return the names that each section declares, including those of faulty objects."""
-    return {section: frozenset(key for key, _ in walk(document.data, section)) for section in SECTION_MODELS}
+    return {section: frozenset(key for key, _ in entries_in(document.data, section)) for section in SECTION_MODELS}
 
 
 class _TooManyFindingsError(Exception):
@@ -372,7 +372,7 @@ class _Reader:
         if data is not None and not isinstance(data, Mapping):
             self.report((section,), f"{section} is not a mapping", f"Write `{section}:` and one named entry a line.")
         objects = {}
-        for name, entry in walk(self.document.data, section):
+        for name, entry in entries_in(self.document.data, section):
             found = self._read_once((section, name), entry, partial(self._read_entry, section, name, entry))
             if found is not None:
                 objects[name] = found
@@ -423,7 +423,7 @@ class _Reader:
             self.report((RANGES,), "is not a mapping", "Write `ranges:` and one path with its low and high a line.")
         specs = {
             path: self._read_once((RANGES, path), entry, partial(self._validate, RangeSpec, (RANGES, path), entry))
-            for path, entry in walk(self.document.data, RANGES)
+            for path, entry in entries_in(self.document.data, RANGES)
         }
         sound = {path: spec for path, spec in specs.items() if spec is not None}
         result, findings = assign_ranges(self.document, sound)

@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer import arguments
 from optimizer.disruptions.adversary import AdversarySpec
-from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
+from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_name
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import has_store
@@ -267,7 +267,7 @@ def _reduce_cuts[AnyCut: (Cut, DrawnCut)](
         if named != ():
             update: dict[str, Any] = {"process": named}
             if isinstance(cut, DrawnCut) and len(left) != i:
-                update["draw"] = draw_of(cut, event, i)
+                update["draw"] = draw_name(cut, event, i)
             left.append(cut.model_copy(update=update))
     return tuple(left)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.disruptions.adversary import Attack, attack_entry
-from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, each_drawn, samples
+from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, change_samples, samples
 from optimizer.disruptions.shock import Durations, ShockSpec, Starts
 from optimizer.instance.schema import Instance
 from optimizer.tolerances import NEGLIGIBLE
@@ -88,7 +88,7 @@ def with_events_apart(instance: Instance) -> Instance:
 
 def with_only_shocks(instance: Instance, names: Collection[str]) -> Instance:
     """Return the instance with only the named entries and drawn samples; every event must be an entry of its own."""
-    ensembles = each_drawn(instance.ensembles, lambda shock: shock if shock.name in names else None)
+    ensembles = change_samples(instance.ensembles, lambda shock: shock if shock.name in names else None)
     shocks = {name: spec for name, spec in instance.shocks.items() if name in names}
     return instance.replacing(shocks=shocks, ensembles=ensembles)
 
@@ -101,7 +101,7 @@ def with_windows_up_to(instance: Instance, months: float) -> Instance:
 
     most = round(months / instance.horizon.months)
     shocks = {name: cut(spec) for name, spec in instance.shocks.items()}
-    shorter = each_drawn(instance.ensembles, lambda s: replace(
+    shorter = change_samples(instance.ensembles, lambda s: replace(
         s, spec=cut(s.spec), periods=s.periods[:most], length=min(most, s.length)))  # fmt: skip
     return instance.replacing(shocks=shocks, ensembles=shorter)
 

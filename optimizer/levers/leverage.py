@@ -121,8 +121,8 @@ class Leverage(Sized):
 
     def restores(self, path: Path, process: str, t: int) -> bool:
         """Return whether the path cuts a process of the region deliberately in period t."""
-        is_struck = process in path.struck(self.region) and path.severity_at(process, t) > 0
-        return bool(is_struck and path.deliberate and self.restraint > 0)
+        is_cut = process in path.cut_processes(self.region) and path.severity_at(process, t) > 0
+        return bool(is_cut and path.deliberate and self.restraint > 0)
 
     def invest(self, model: ModelBuilder) -> None:
         """Write the purchases of a level, and link the level in force."""
@@ -137,7 +137,7 @@ class Leverage(Sized):
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Book the capacity that leverage restores in deliberate cuts."""
         level = model.linked(self.id, "level")
-        for process in path.struck(self.region):
+        for process in path.cut_processes(self.region):
             for t in path.periods:
                 held = path.deliberate * path.capacity_at(process, t) * path.severity_at(process, t) * self.restraint
                 model.book("available", path.key, process, t, amount=level[t], times=held)

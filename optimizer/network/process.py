@@ -193,7 +193,7 @@ STEEPEST = 1e6
 SURCHARGE = "surcharge"
 
 
-def _rising(elasticity: float) -> float:
+def _require_positive(elasticity: float) -> float:
     if elasticity <= 0:
         what = f"an elasticity of {elasticity:g} is not above 0: the cost is not convex"
         raise finding(what, "Write an elasticity above 0; a discount for quantity is an option with a fixed_cost.")
@@ -203,7 +203,7 @@ def _rising(elasticity: float) -> float:
 class PriceResponse(Described):
     """How a price rises with the rate of purchase in a period, t per year."""
 
-    elasticity: Annotated[Amount, AfterValidator(_rising), WithJsonSchema(shapes.POSITIVE_NUMBER)] = Field(
+    elasticity: Annotated[Amount, AfterValidator(_require_positive), WithJsonSchema(shapes.POSITIVE_NUMBER)] = Field(
         description="Price elasticity of supply, above 0: at 0.5, 1 % of the reference bought more costs 2 % more."
     )
     reference: Positive = Field(description="What the market turns over, t per year, beside which purchases count.")
@@ -343,7 +343,7 @@ class Demand(Described):
 def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
     """Write the existing network on one path: activities with their available capacity, demand and scrap."""
     for process in processes.values():
-        _run(model, path, process)
+        _write_process(model, path, process)
     for demand in demands.values():
         unserved = {}
         for t in path.periods:
@@ -354,13 +354,13 @@ def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], d
         model.link(f"{path.key}/{demand.id}", "unserved", unserved)
 
 
-def _run(model: ModelBuilder, path: Path, process: Process) -> None:
+def _write_process(model: ModelBuilder, path: Path, process: Process) -> None:
     whole = {t: path.capacity_at(process.id, t) for t in path.periods}
     most = {t: whole[t] * process.restart_share(path, t) for t in path.periods}
     activity = process.run(model, path, kind="existing", budget_share=1.0, upper=most)
     model.link(f"{path.key}/{process.id}", "activity", activity)
     if process.price_response is not None and not path.is_steady:
-        _respond(model, path, process, process.price_response, activity)
+        _write_surcharges(model, path, process, process.price_response, activity)
     for t in path.periods:
         model.book("available", path.key, process.id, t, amount=whole[t] * (1.0 - path.severity_at(process.id, t)))
         if process.id in path.accident:
@@ -370,7 +370,7 @@ def _run(model: ModelBuilder, path: Path, process: Process) -> None:
             model.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
 
 
-def _respond(
+def _write_surcharges(
     model: ModelBuilder, path: Path, process: Process, response: PriceResponse, activity: Mapping[int, Expression]
 ) -> None:
     """Write the cost beyond `cost` of an activity whose price rises with its amount."""
@@ -386,7 +386,7 @@ def write_balances(
 ) -> None:
     """Write the rows that sum over activities and options, after these: limit, demand, floor and balance."""
     for process in processes.values():
-        _limit(model, path, process)
+        _write_limits(model, path, process)
     served: dict[tuple[str, int], Expression] = {}
     for demand in demands.values():
         for t in path.periods:
@@ -400,7 +400,7 @@ def write_balances(
                 model.require(commodity, "balance", t, supply, ">=", 0.0 if needed is None else needed)
 
 
-def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
+def _write_limits(model: ModelBuilder, path: Path, process: Process) -> None:
     activity = model.linked(f"{path.key}/{process.id}", "activity")
     for t in path.periods:
         left = model.booked("available", path.key, process.id, t)
@@ -412,20 +412,20 @@ def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
 
 def _write_demand_rows(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
     """Write the demand and floor rows of a segment and period; return the tonnes that the network must deliver."""
-    asked = path.demand_at(demand.id, t)
+    demanded = path.demand_at(demand.id, t)
     unserved = model.linked(f"{path.key}/{demand.id}", "unserved")[t]
     substituted = model.booked("substituted", path.key, demand.id, t)
     if substituted.terms:
-        model.require(demand.id, "demand", t, unserved + substituted, "<=", asked)
+        model.require(demand.id, "demand", t, unserved + substituted, "<=", demanded)
     floor = path.floor_at(demand.id, t)
-    if not is_nothing(floor * asked):
-        below = _below(model, path, demand, t)
-        model.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * asked)
-    left: Expression = asked - unserved - substituted
+    if not is_nothing(floor * demanded):
+        below = _write_below(model, path, demand, t)
+        model.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * demanded)
+    left: Expression = demanded - unserved - substituted
     return left
 
 
-def _below(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
+def _write_below(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
     """Return the column of the shortage below a floor; an empty expression under a rule, where it must be 0."""
     if path.is_rule:
         return Expression()

@@ -37,7 +37,7 @@ from optimizer.network.process import Demand
 # Largest number of sweeps over the network: chains are rarely longer, and U is valid after any number.
 SWEEPS = 8
 # Largest number of options in a gate: with more, the row is weak and long.
-MOST_GATES = 4
+LARGEST_GATE = 4
 # The row is added only where U is below this share of capacity.
 BELOW_CAPACITY = 0.99
 
@@ -50,10 +50,10 @@ def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Se
     """Write the linked rows of one path, after all its other rows."""
     gates = model.take_gates()
     if gates and not path.is_baseline and model.scope.has_valid_inequalities:
-        _PathNetwork(model, path, demands, _asked_for(rows), gates).write()
+        _PathNetwork(model, path, demands, _otherwise_needed(rows), gates).write()
 
 
-def _asked_for(rows: Iterable[Row]) -> set[int]:
+def _otherwise_needed(rows: Iterable[Row]) -> set[int]:
     """Return the columns of which more may help to satisfy a row other than a balance."""
     found = set[int]()
     for row in rows:
@@ -100,7 +100,7 @@ class _PathNetwork:
         model: ModelBuilder,
         path: Path,
         demands: Iterable[Demand],
-        asked: set[int],
+        needed: set[int],
         own: Mapping[int, tuple[str, Expression]],
     ) -> None:
         self.model = model
@@ -114,13 +114,13 @@ class _PathNetwork:
         upper, scrap = [model.columns[j].upper for _, j in self.columns], [booked.constant for booked in supply]
         table, self.equal = _table([*upper, *scrap, *self._needs(path, periods, demands)])
         self.useful, self.free, self.need = np.split(table, np.cumsum([len(upper), len(scrap)]))
-        self.is_reducible = ~np.array([self._has_other_use(path, t, j, asked) for t, j in self.columns], dtype=bool)
+        self.is_reducible = ~np.array([self._has_other_use(path, t, j, needed) for t, j in self.columns], dtype=bool)
         known = {(model.columns[j].t, j): option for j, option in own.items()}
         self.own = {arc[key]: known[key] for key in known.keys() & arc.keys()}
         self.openings = {(self.columns[k][0], name): opened for k, (name, opened) in self.own.items()}
 
-    def _has_other_use(self, path: Path, t: int, j: int, asked: set[int]) -> bool:
-        return j in asked or _is_any(self.model.booked("operating", path.key, t).terms.get(j, 0.0) < 0.0)
+    def _has_other_use(self, path: Path, t: int, j: int, needed: set[int]) -> bool:
+        return j in needed or _is_any(self.model.booked("operating", path.key, t).terms.get(j, 0.0) < 0.0)
 
     def _needs(self, path: Path, periods: Iterable[int], demands: Iterable[Demand]) -> Iterable[Number]:
         need: dict[tuple[int, str], Number] = dict.fromkeys(self.nodes, 0.0)
@@ -204,7 +204,7 @@ class _PathNetwork:
         if not all(k in gates for k in live):
             return frozenset()
         gate = frozenset[str]().union(*(min(gates[k], key=lambda gate: (len(gate), sorted(gate))) for k in live))
-        return gate if len(gate) <= MOST_GATES else frozenset()
+        return gate if len(gate) <= LARGEST_GATE else frozenset()
 
 
 def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:

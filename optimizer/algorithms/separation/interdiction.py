@@ -50,7 +50,7 @@ from optimizer.algorithms.window import LinkingMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_model, first_stage_model
-from optimizer.instance.operation_paths import compared, exposure
+from optimizer.instance.operation_paths import dominating_places, exposure
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark, Row
 from optimizer.model.expressions import Expression
@@ -197,7 +197,7 @@ class AttackProgrammes:
             self._exposures[start] = exposure(self.instance, self._shocks[start])
         alone = self._exposures[start]
         rows = np.array([alone[[0, *(1 + np.flatnonzero(chosen))]].max(axis=0) for chosen in sets])
-        return sets[compared(rows) < 0]
+        return sets[dominating_places(rows) < 0]
 
     def sets(self, chosen: Iterable[Iterable[str]]) -> Sets:
         """Return sets of target names as rows."""

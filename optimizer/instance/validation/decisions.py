@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
-from optimizer.disruptions.ensemble import EnsembleSpec, draw_of, sample_names
+from optimizer.disruptions.ensemble import EnsembleSpec, draw_name, sample_names
 from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
@@ -185,7 +185,7 @@ def _check_draw_labels(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
     """Report labels of draws that equal the default label of an unlabelled cut: the cuts would share one draw."""
     events = ensemble.whole_events()
     cuts = [(name, i, cut) for name, event in events.items() for i, cut in enumerate(event.cuts)]
-    own = {draw_of(cut, name, i) for name, i, cut in cuts if cut.draw is None}
+    own = {draw_name(cut, name, i) for name, i, cut in cuts if cut.draw is None}
     for name, i, cut in cuts:
         if cut.draw in own:
             place = ("ensembles", e, *(("events", name) if ensemble.events else ()), "cuts", i, "draw")
