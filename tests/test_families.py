@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
-from optimizer.disruptions.shock import title
+from optimizer.disruptions.shock import shock_name
 
 Cell = Callable[..., so.Instance]
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
@@ -84,11 +84,11 @@ def test_names_hold_only_what_is_listed(cell: Cell, fields: str, severity: str, 
     ],
 )
 def test_title(axes: tuple[Any, Any, Any], wanted: str) -> None:
-    assert title("ban", *axes) == wanted
+    assert shock_name("ban", *axes) == wanted
 
 
 def test_percentages_are_distinct_and_short() -> None:
-    shown = [title("ban", None, None, i / 1000) for i in range(1001)]
+    shown = [shock_name("ban", None, None, i / 1000) for i in range(1001)]
     assert len(set(shown)) == 1001
     assert max(map(len, shown)) == len("ban@82.5%")
 

@@ -24,7 +24,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from optimizer.disruptions.shock import Cuts, Durations, Shock, ShockSpec, ShockStarts, Starts, expand, title
+from optimizer.disruptions.shock import Cuts, Durations, Shock, ShockSpec, ShockStarts, Starts, expand, shock_name
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
 from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, MOST_TARGETS, ROUNDING
@@ -202,7 +202,7 @@ class Attack:
 
     def name(self, horizon: Horizon) -> str:
         """Return the name of the attack, such as ``attack{mines+ports}@2028Q1``."""
-        return title(attack_entry(self.targets), horizon.label(self.start), None, None)
+        return shock_name(attack_entry(self.targets), horizon.label(self.start), None, None)
 
     def shock(self, adversary: AdversarySpec, horizon: Horizon) -> Shock:
         """Return the attack as a shock."""

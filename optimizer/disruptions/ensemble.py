@@ -49,7 +49,7 @@ from optimizer.disruptions.shock import (
     ShockSpec,
     Starts,
     as_tuple,
-    title,
+    shock_name,
 )
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
@@ -243,9 +243,9 @@ def vary_shocks(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
     for name, spec in shocks.items():
         variants = [(months, *variant) for months in spec.durations.values for variant in spec.variants()]
         for months, severity, variant in variants:
-            lists = spec.durations.is_list
+            listed = months if spec.durations.is_list else None
             event = _event_like(variant, months, 1.0 / len(variants))
-            key, shown = (title(each, None, months if lists else None, severity) for each in (name, spec.name or name))
+            key, shown = (shock_name(each, None, listed, severity) for each in (name, spec.name or name))
             events[key] = event | ({"name": shown} if spec.name else {})
     if not events:
         return {}

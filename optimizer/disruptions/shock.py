@@ -7,7 +7,7 @@ Cut             a loss of capacity; `PermanentCuts` are cuts without an end
 ShockSpec       an entry under `shocks:`; several starts, durations or severities make several shocks
 Shock           a single shock: a window of periods, and the changes in it
 
-`title` names a shock by those of start, months and severity that its entry writes as a list or a span:
+`shock_name` names a shock by those of start, months and severity that its entry writes as a list or a span:
 ``embargo@2028Q1,6mo,80%``.
 """
 
@@ -233,7 +233,7 @@ def number_text(value: float) -> str:
     return f"{value:.12g}"
 
 
-def title(name: str, start: str | None, months: float | None, severity: float | None) -> str:
+def shock_name(name: str, start: str | None, months: float | None, severity: float | None) -> str:
     """Return the name of a shock; parts that its entry does not list are None."""
     parts = [] if start is None else [start]
     parts += [] if months is None else [f"{number_text(months)}mo"]
@@ -483,5 +483,5 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
             length = horizon.whole(months)
             periods = range(first, min(first + length, len(horizon.periods)))
             for severity, variant in variants:
-                named = title(name, label, months if durations.is_list else None, severity)
+                named = shock_name(name, label, months if durations.is_list else None, severity)
                 yield Shock(named, variant, periods, share, name, length)

@@ -32,7 +32,7 @@ import numpy as np
 from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.window import LinkingMatrix, ShockTable
-from optimizer.disruptions.shock import Cut, PermanentCuts, title
+from optimizer.disruptions.shock import Cut, PermanentCuts, shock_name
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.operation_paths import MANY, is_monotone, steady_path
@@ -327,7 +327,7 @@ def _shock_chokepoints(instance: Instance) -> Iterator[Chokepoint]:
     for name, spec in instance.shocks.items():
         for severity, variant in spec.variants() if spec.cuts else ():
             disruption = PermanentCuts.of(variant.cuts, deliberate=spec.deliberate)
-            yield Chokepoint(title(name, None, None, severity), "shock", disruption)
+            yield Chokepoint(shock_name(name, None, None, severity), "shock", disruption)
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
