@@ -229,10 +229,10 @@ def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuil
 
 def extensive_form_model(instance: Instance, shocks: Iterable[Shock], scope: Scope = EVERYTHING) -> ModelBuilder:
     """Return the model of the plan, the baseline, policy and all given shocks."""
-    return Writer(instance, scope).extensive_form_model(shocks)
+    return ModelWriter(instance, scope).extensive_form_model(shocks)
 
 
-class Writer:
+class ModelWriter:
     """Writes models of an instance that differ in their shocks; their common parts are written once.
 
     Attributes:

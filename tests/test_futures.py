@@ -22,7 +22,7 @@ from optimizer.algorithms.solving import Alone, solve_alone, solve_group
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
-from optimizer.formulation import Writer, extensive_form_model
+from optimizer.formulation import ModelWriter, extensive_form_model
 from optimizer.model.builder import Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.futures import FuturesResult
@@ -217,8 +217,8 @@ def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
 def test_futures_that_part_at_the_end_share_all_before() -> None:
     """Two futures without any difference, told apart in the last year: the model grows by that year alone."""
     instance = so.load(CASES / "hand_wait.yaml", ["futures={coin: {from: 2029, branches: {heads: {}, tails: {}}}}"])
-    alone = Writer(instance.tree.futures[0].instance).extensive_form_model(())
-    joint = Writer(instance).extensive_form_model(())
+    alone = ModelWriter(instance.tree.futures[0].instance).extensive_form_model(())
+    joint = ModelWriter(instance).extensive_form_model(())
     in_last = sum(column.t == 2 for column in alone.columns)
     assert len(joint.columns) == len(alone.columns) + in_last
     assert len(joint.rows) < 2 * len(alone.rows)
@@ -475,7 +475,7 @@ def test_regret_without_time_for_the_futures_alone_says_so() -> None:
 
 def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
-    writer = Writer(instance, Scope(has_valid_inequalities=False))
+    writer = ModelWriter(instance, Scope(has_valid_inequalities=False))
     first, second = (writer.extensive_form_model(()) for _ in range(2))
     rows = []
     for model in (first, second):
@@ -491,7 +491,7 @@ def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
 
 
 def test_money_is_booked_by_each_future() -> None:
-    model = Writer(so.load(CASES / "hand_nested.yaml")).extensive_form_model(())
+    model = ModelWriter(so.load(CASES / "hand_nested.yaml")).extensive_form_model(())
     for ask in (lambda: model.booked("outlay", 2026), lambda: model.accounts("outlay")):
         with pytest.raises(ModelError, match="ask its submodel"):
             ask()

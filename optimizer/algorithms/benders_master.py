@@ -107,7 +107,7 @@ class MasterProblem(ShockModel):
 
     def __post_init__(self) -> None:
         self.money_unit = median_shortage_cost(self.instance)
-        writer = self.writer = self.writer or formulation.Writer(self.instance)
+        writer = self.writer = self.writer or formulation.ModelWriter(self.instance)
         self.size = len(writer.first_stage.columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.lower = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}

@@ -494,7 +494,7 @@ def solve_extensive_form(
     evaluator: "Evaluator | None" = None,
 ) -> SearchResult:
     """Find the plan of least cost, or else of least gap, by one model that holds every shock of every future."""
-    known = (settings, clock, listener, formulation.Writer(instance), problem)
+    known = (settings, clock, listener, formulation.ModelWriter(instance), problem)
     model = ShockModel(instance, instance.tree.events, *known, histories={})
     model.evaluator = evaluator
     return model.minimise_objective() or model.minimise_gap()

@@ -283,7 +283,7 @@ class PlanReduction:
         self.instance, self.plans, self.evaluator = instance, tuple(plans), evaluator
         self.tree, self._events = instance.tree, instance.tree.events
         self.settings, self.tolerance, self.clock, self.listener = settings, tolerance, clock, listener
-        self._writer = formulation.Writer(instance)
+        self._writer = formulation.ModelWriter(instance)
         self._before = self._gaps(self.plans)
         self._shocks_held: list[Shock] = [event for event in self._events if event.probability > 0]
 

@@ -331,7 +331,7 @@ class MeasuredModel:
     settings: Settings
     clock: Clock
     listener: Listener
-    writer: formulation.Writer | None = None
+    writer: formulation.ModelWriter | None = None
     problem: ProblemVariant = LEAST_COST
     may_excuse: bool = True
     shortfalls: Shortfalls = field(default_factory=dict, repr=False)
@@ -350,7 +350,7 @@ class MeasuredModel:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree
         self.aim: Aim = "objective"
         self.excuses = Excuses(self.tree, None if self.may_excuse else (), self.shortfalls)
-        self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
+        self.builder = (self.writer or formulation.ModelWriter(self.instance)).extensive_form_model(self.shocks)
         for write in self.problem.rows:
             write(self.builder, self.instance, self.shocks)
         self.money_unit = median_shortage_cost(self.instance)

@@ -28,7 +28,7 @@ from optimizer.algorithms.subproblems import (
 from optimizer.algorithms.workers import Memory, Setup, Task, core_count
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import OptimizerWarning, WorkerError
-from optimizer.formulation import Writer
+from optimizer.formulation import ModelWriter
 from optimizer.instance.operation_paths import dominators, is_monotone
 from optimizer.instance.schema import Instance
 from optimizer.levers import process_count
@@ -56,7 +56,7 @@ class Evaluator(ABC):
     executor: Executor  # from `recourse_executor`
     # Branching histories that the searches of one study share; None where each search has its own.
     histories: BranchingHistories | None = None
-    writer: Writer | None = None  # writer of models for the instance that was searched last
+    writer: ModelWriter | None = None  # writer of models for the instance that was searched last
 
     @property
     @abstractmethod

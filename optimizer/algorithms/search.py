@@ -31,7 +31,7 @@ from optimizer.algorithms.separation import ListedShocks, Violation
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.files import read_archive, write_whole
-from optimizer.formulation import Writer
+from optimizer.formulation import ModelWriter
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Row
 from optimizer.solver.base import AT_GAP, BranchingHistories, Clock, Listener, Progress, Settings, SolveResult
@@ -204,7 +204,7 @@ class Search:
         self.began = time.perf_counter()
         self.report = _with_seconds(listener, self.began)
         if evaluator.writer is None or evaluator.writer.tree is not self.tree:
-            evaluator.writer = Writer(instance)
+            evaluator.writer = ModelWriter(instance)
         self.writer = evaluator.writer
         self.listed = ListedShocks(instance, evaluator, clock)
         self.shocks: list[Shock] = []

@@ -35,7 +35,7 @@ from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator, recourse
 from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import Writer
+from optimizer.formulation import ModelWriter
 from optimizer.instance.schema import Future, Instance
 from optimizer.instance.variants import without_disruptions
 from optimizer.results.futures import FutureResult
@@ -209,7 +209,7 @@ def exact_no_shock(
 
 
 def no_shock_plan(
-    instance: Instance, settings: Settings, clock: Clock, writer: Writer | None = None
+    instance: Instance, settings: Settings, clock: Clock, writer: ModelWriter | None = None
 ) -> NoShockPlan | None:
     """Return the no-shock plan, proven to the gap of the settings; None if it is not proven in time.
 

@@ -438,13 +438,13 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
     free = with_budget(instance, None)
     exact = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP), tolerance=None)
     found, eased = list[LoneShock](), with_eased_floors(free)
-    writers = dict[int, formulation.Writer]()
+    writers = dict[int, formulation.ModelWriter]()
     histories: BranchingHistories = memory.setdefault("lone", {})
     with own_clock(memory, settings) as clock:
 
         def solve(one: Instance, name: str) -> SearchResult | None:
             shocks = [one.event(name)] if name else []
-            writer = writers[id(one)] = writers.get(id(one)) or formulation.Writer(one)
+            writer = writers[id(one)] = writers.get(id(one)) or formulation.ModelWriter(one)
             # A sample that may fail in an ensemble must not fail if it is the only shock.
             known = (one, shocks, exact, clock, listener_of(memory), writer, LEAST_OUTLAY)
             return ShockModel(*known, may_excuse=False, histories=histories).minimise_objective()

@@ -30,7 +30,7 @@ from optimizer.algorithms.workers import give_back_memory
 from optimizer.audit import DISAGREES, AuditReport
 from optimizer.audit.result import audit_error, complete
 from optimizer.disruptions.path import BASELINE
-from optimizer.formulation import Writer
+from optimizer.formulation import ModelWriter
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -403,7 +403,7 @@ def _is_no_shock_plan(instance: Instance, solved: SearchResult, faced: Faced | N
 
 
 def _solve_no_shock(
-    instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, writer: Writer | None
+    instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, writer: ModelWriter | None
 ) -> NoShockPlan | None:
     """Return the search's own no-shock plan, else one proven to the gap of the settings; None if the time ran out."""
     if solved.no_shock is not None or clock.is_over:

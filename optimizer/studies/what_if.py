@@ -33,7 +33,7 @@ from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import Writer
+from optimizer.formulation import ModelWriter
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_floors
@@ -260,7 +260,7 @@ class _ScalingSearch:
 
     def __init__(self, instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> None:
         events = {event.name: event for event in instance.events}
-        self.instance, self.solver, self.writer = instance, solver, Writer(instance)
+        self.instance, self.solver, self.writer = instance, solver, ModelWriter(instance)
         self.held = [events[name] for name in first[:FIRST] if name in events]
         self.outcome = Scaling(None)
 
