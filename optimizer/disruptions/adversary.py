@@ -74,9 +74,8 @@ class AdversarySpec(Described):
     @property
     def deterrents(self) -> tuple[str, ...]:
         """The options that deter any target; without any, affordability does not depend on the plan."""
-        return tuple(
-            dict.fromkeys(o for target in self.targets.values() for o, per in target.deterrence.items() if per)
-        )
+        named = (o for target in self.targets.values() for o, per in target.deterrence.items() if per)
+        return tuple(dict.fromkeys(named))
 
     def price(self, names: Iterable[str]) -> float:
         """Return the price of a set of targets without deterrence."""
@@ -206,9 +205,8 @@ class Attack:
 
     def shock(self, adversary: AdversarySpec, horizon: Horizon) -> Shock:
         """Return the attack as a shock."""
-        (shock,) = expand(
-            attack_entry(self.targets), adversary.shock(self.targets, [horizon.label(self.start)]), horizon
-        )
+        spec = adversary.shock(self.targets, [horizon.label(self.start)])
+        (shock,) = expand(attack_entry(self.targets), spec, horizon)
         return shock
 
 

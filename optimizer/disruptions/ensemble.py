@@ -64,9 +64,8 @@ _SCALE = "Factor of all severities of a sample: a number or a distribution; the 
 def _parse_whole(value: Any, least: int, most: int) -> int:
     number = parse_amount(value)
     if number != math.floor(number) or not least <= number <= most:
-        raise finding(
-            f"{number:g} is no whole number from {least:,} to {most:,}", "Write a whole number in that range."
-        )
+        what = f"{number:g} is no whole number from {least:,} to {most:,}"
+        raise finding(what, "Write a whole number in that range.")
     return int(number)
 
 

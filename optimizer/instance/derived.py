@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
@@ -251,13 +251,9 @@ def has_store(instance: Instance, word: str) -> bool:
 
 def display_name(instance: Instance, key: str) -> str:
     """Return the name that the file gives an object, or its key."""
-    sections: Sequence[Mapping[str, Any]] = (
-        instance.options, instance.processes, instance.demands, instance.commodities
-    )  # fmt: skip
-    for section in sections:
-        if key in section:
-            return section[key].name or key
-    return key
+    sections = ("options", "processes", "demands", "commodities")
+    found = next((each for section in sections if (each := getattr(instance, section).get(key)) is not None), None)
+    return (found.name if found is not None else None) or key
 
 
 def size_unit(instance: Instance, option: str) -> str:

@@ -319,9 +319,8 @@ def keep_scenarios(
 
 def _overrides_to(wanted: Instance, instance: Instance, first: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return overrides that turn `instance` into `wanted`: `first`, or else whole sections; None if neither does."""
-    return next(
-        (each for each in (first, _differing_sections(wanted, instance)) if _override(instance, each) == wanted), None
-    )
+    candidates = (first, _differing_sections(wanted, instance))
+    return next((each for each in candidates if _override(instance, each) == wanted), None)
 
 
 def _override(instance: Instance, overrides: Mapping[str, Any]) -> Instance | None:

@@ -93,9 +93,8 @@ def split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> SplitCuts:
     if all(own) or not any(own):
         return SplitCuts(own[0] if own else deliberate, cuts)
     chosen = tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if is_deliberate)
-    return SplitCuts(
-        True, chosen, tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if not is_deliberate)
-    )
+    accidents = tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if not is_deliberate)
+    return SplitCuts(True, chosen, accidents)
 
 
 def _values(name: str, activity: Activity, field: str) -> tuple[str, ...]:
@@ -252,9 +251,8 @@ def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str,
     """Return the shares lost to the main cuts (`Path.severity`) and to the accidents beside them (`Path.accident`)."""
     parts = [split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
-    return [
-        _largest_severities(instance, cuts, shape) for cuts in ([p.cuts for p in parts], [p.accidents for p in parts])
-    ]
+    both = ([part.cuts for part in parts], [part.accidents for part in parts])
+    return [_largest_severities(instance, cuts, shape) for cuts in both]
 
 
 def _largest_severities(

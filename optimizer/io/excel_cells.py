@@ -313,9 +313,8 @@ class Workbook:
             self.characters -= len(stored.value) if isinstance(stored.value, str) else 0
             if self.cells < 0 or self.characters < 0:
                 most = f"{MOST_CELLS:,} cells" if self.cells < 0 else f"{WORKBOOK_BYTES:,} characters"
-                raise PackageError(
-                    f"sheet {sheet.title}: it stores more than {most}, with those that only have a format"
-                )
+                what = f"it stores more than {most}, with those that only have a format"
+                raise PackageError(f"sheet {sheet.title}: {what}")
             if stored.value is None and not stored.is_formula:
                 continue
             row = rows.setdefault(stored.row, {})

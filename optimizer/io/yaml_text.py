@@ -232,9 +232,8 @@ def dump_flow(value: Any, *, quoted: bool = False) -> str:
 
 def _quote(text: str) -> str:
     marks = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
-    return (
-        '"' + "".join(marks.get(sign) or (sign if sign.isprintable() else f"\\U{ord(sign):08x}") for sign in text) + '"'
-    )
+    signs = (marks.get(sign) or (sign if sign.isprintable() else f"\\U{ord(sign):08x}") for sign in text)
+    return f'"{"".join(signs)}"'
 
 
 def _key(key: Any) -> str:

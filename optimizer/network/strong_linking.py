@@ -150,10 +150,8 @@ class _PathNetwork:
         most = self.useful[k][self.equal] if np.ptp(self.useful[k]) else float(self.useful[k][0])
         for number, gate in enumerate(sorted(gates, key=sorted)):
             opened = total(self.openings[t, name] for name in sorted(gate))
-            what = f"linked{number + 1}" if number else "linked"
-            self.model.add_valid_inequality(
-                self.model.columns[j].mark.owner, what, t, Expression({j: 1.0}), most * opened
-            )
+            owner, what = self.model.columns[j].mark.owner, f"linked{number + 1}" if number else "linked"
+            self.model.add_valid_inequality(owner, what, t, Expression({j: 1.0}), most * opened)
 
     def _limit_by_need(self) -> bool:
         """Limit U to the need for the output that is needed most, for activities that only serve demand."""

@@ -297,12 +297,11 @@ class _Pair:
     def years_of_entry(self, section: str, name: str, field: str) -> _Years:
         """Return the years in which a process, segment or option differs."""
         pair, found = self.both(section, name), _Years()
+        all_years = dict.fromkeys(self.since(0), _SCALAR)
         for key in [field] if field else type(pair[0]).model_fields:
             values = [getattr(each, key, None) for each in pair]
             if key not in _UNSEEN and values[0] != values[1]:
-                years = (
-                    self.years_of_option(pair, key) if section == "options" else dict.fromkeys(self.since(0), _SCALAR)
-                )
+                years = self.years_of_option(pair, key) if section == "options" else all_years
                 found |= _differing_years(values, years) if isinstance(values[0], Series) else years
         return found
 
@@ -343,12 +342,9 @@ class _Pair:
 
     def changed_shocks(self, seen: Iterable[Mapping[str, Shock]], event: str) -> list[Shock]:
         """Return the shocks with this name in both instances, if they differ before `t`."""
-        one, other = (each.get(event) for each in seen)
-        return (
-            []
-            if _visible_data(one, self.t) == _visible_data(other, self.t)
-            else [each for each in (one, other) if each]
-        )
+        pair = [each.get(event) for each in seen]
+        one, other = (_visible_data(each, self.t) for each in pair)
+        return [] if one == other else [each for each in pair if each]
 
     def years_of_ensemble(self, name: str) -> _Years:
         """Return the years before `t` from the first start of an ensemble on, if it differs."""

@@ -438,10 +438,8 @@ def _find_leaps(instance: Instance) -> Iterator[Problem]:
             is_alone = (sizes[1] - sizes[0]) * (sizes[1] - sizes[2]) > 0
             if is_alone and not 1 / LEAP < ratio < LEAP:
                 times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
-                what = (
-                    f"{_format_amount(at[1])} in {at[0]} is {times} its nearest neighbour: "
-                    f"{_format_amount(before[1])} in {before[0]}, {_format_amount(after[1])} in {after[0]}"
-                )
+                beside = ", ".join(f"{_format_amount(value)} in {year}" for year, value in (before, after))
+                what = f"{_format_amount(at[1])} in {at[0]} is {times} its nearest neighbour: {beside}"
                 meant = _format_amount(at[1] * (1e-3 if ratio > 1 else 1e3))
                 yield (*place, str(at[0])), what, f"Write {meant} if that is meant: {UNITS}", "warning"
 

@@ -35,9 +35,8 @@ class _Known:
         self.activities = Vocabulary(names("processes") | set(activities), "process or producing option")
         self.kinds = Vocabulary(_kinds("is_activity"), "kind that produces")
         self.regions = Vocabulary(filter(None, regions | home), "region")
-        self.regions_of_processes = Vocabulary(
-            filter(None, (each.region for each in instance.processes.values())), "region"
-        )
+        of_processes = (each.region for each in instance.processes.values() if each.region)
+        self.regions_of_processes = Vocabulary(of_processes, "region")
         self.stages = Vocabulary((each.stage for each in activities.values() if each.stage), "stage")
 
     def shock_fields(self) -> dict[str, Vocabulary]:
