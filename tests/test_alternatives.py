@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
-from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, size
+from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, option_size
 from optimizer.model.expressions import Expression
 from optimizer.report.tables.compare import comparison_headline
 from optimizer.results.plan import Plan
@@ -262,8 +262,8 @@ def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
         capped = at_most(cost, found.cost_limit, "cost")
         for each in found.ranges:
             slack = 1e-3 * max(1.0, each.greatest.size)
-            least = asker.ask(problem=ProblemVariant(size(each.option), (capped,), "least"))
-            greatest = asker.ask(problem=ProblemVariant(size(each.option, -1.0), (capped,), "greatest"))
+            least = asker.ask(problem=ProblemVariant(option_size(each.option), (capped,), "least"))
+            greatest = asker.ask(problem=ProblemVariant(option_size(each.option, -1.0), (capped,), "greatest"))
             assert each.least.size == pytest.approx(least.value, abs=slack)
             assert each.greatest.size == pytest.approx(-greatest.value, abs=slack)
 

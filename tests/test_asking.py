@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, outlay, size
+from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, option_size, outlay
 from optimizer.instance.edits import with_budget
 from optimizer.risk import cost
 from optimizer.solver import Settings
@@ -38,7 +38,7 @@ def test_questions_about_tiny() -> None:
         # Without the plant 140 t would have to be in a reserve of 100.
         assert asker.ask(problem=ProblemVariant(rows=(leaving_out(["plant"]),), name="no plant")).status == "infeasible"
         capped = at_most(cost, least.cost * (1 + 1e-7), "cost")
-        most = asker.ask(problem=ProblemVariant(size("plant", -1.0), (capped,), "most"))
+        most = asker.ask(problem=ProblemVariant(option_size("plant", -1.0), (capped,), "most"))
         assert -most.value == pytest.approx(20)
         assert most.cost <= least.cost * (1 + 1e-6)
         poor = asker.ask(with_budget(so.load(TINY), 5e6))
