@@ -116,7 +116,7 @@ def test_a_plan_from_a_file_has_the_same_frames(result: so.Result, tmp_path: Pat
         assert getattr(again.frames, name).equals(getattr(result.frames, name)), name
 
 
-@pytest.mark.parametrize(("name", "maker"), [("builds", "builds_frame"), ("limits", "limits")])
+@pytest.mark.parametrize(("name", "maker"), [("builds", "builds_frame"), ("limits", "limits_frame")])
 def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     result: so.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, maker: str
 ) -> None:

@@ -1,13 +1,12 @@
-"""Frames of a plan, of several futures, and of a study of futures: the only definition of the columns of their tables.
+"""Frames of a plan and of a plan for several futures: the only definition of the columns of their tables.
 
 A figure computed elsewhere becomes a column here and thereby appears in pandas, and in each table, CSV file and sheet
-that shows the frame whole. Other studies have theirs in `study_frames`, or beside their results; `FuturesStudy` imports
-this module.
+that shows the frame whole. Studies have theirs in `study_frames`, or beside their results.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optimizer.instance.derived import display_name, has_only_stocks, size_unit
 from optimizer.instance.reading import instance_of
@@ -20,12 +19,9 @@ from optimizer.results.saved import bought_in_samples_frame, list_commitments
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
 from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, POINTS, rule_name
 from optimizer.studies.purchases import Purchase, first_start_words, in_force_words, outlay_note, purchases, ramp_words
-from optimizer.studies.supply_chain import yearly_supply_shares
+from optimizer.studies.supply_chain import supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
-
-if TYPE_CHECKING:
-    from optimizer.studies.futures.study_result import FuturesStudy
 
 
 def result_frames(result: Result) -> Frames:
@@ -38,18 +34,18 @@ def result_frames(result: Result) -> Frames:
             "purchased": lambda: stocks_by_period(instance, result, "purchased", result.plan.fills),
             "survival": lambda: survival_frame(result),
             "services": lambda: services_frame(result),
-            "dependence": lambda: _shares("dependence", result.shares),
-            "yearly_dependence": lambda: yearly_dependence(instance, result),
+            "dependence": lambda: _dependence_frame("dependence", result.shares),
+            "yearly_dependence": lambda: yearly_dependence_frame(instance, result),
             "costs": lambda: costs_frame(result),
-            "outlays": lambda: outlays(instance, result),
-            "limits": lambda: limits(instance, result),
+            "outlays": lambda: outlays_frame(instance, result),
+            "limits": lambda: limits_frame(instance, result),
             "actual": lambda: actual_frame(result.actual),
             "commitments": lambda: commitments_frame(result),
             "bands": lambda: bands_frame(result),
             "bought_in_samples": lambda: bought_in_samples_frame(
                 result.bands.bought if result.bands else {}, result.plan.bought
             ),
-            "flows": lambda: flows(result),
+            "flows": lambda: flows_frame(result),
         }
     )
 
@@ -172,7 +168,7 @@ def services_frame(result: Result) -> Frame:
     return Frame.of_rows("services", "Each segment's worst", columns, rows)
 
 
-def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
+def _dependence_frame(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
     columns = (
         FrameColumn("commodity", form="name", is_index=True),
         FrameColumn("year", form="year", is_index=True),
@@ -191,10 +187,10 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
     return Frame.of_rows(name, "Dependence", columns, rows, note)
 
 
-def yearly_dependence(instance: Instance, result: Result) -> Frame:
+def yearly_dependence_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of dependence in every year of the horizon; its columns are those of ``dependence``."""
-    shares = {} if result.baseline is None else yearly_supply_shares(instance, result.baseline)
-    return _shares("yearly_dependence", shares)
+    shares = {} if result.baseline is None else supply_shares(instance, result.baseline, instance.horizon.years)
+    return _dependence_frame("yearly_dependence", shares)
 
 
 def costs_frame(result: Result) -> Frame:
@@ -213,7 +209,7 @@ def costs_frame(result: Result) -> Frame:
     return Frame.of_rows("costs", "Cost, present value", columns, rows)
 
 
-def outlays(instance: Instance, result: Result) -> Frame:
+def outlays_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of outlays, a row for each calendar year: undiscounted money that counts towards the budget."""
     money, limit, years = result.money, instance.policy.annual_budget, list(instance.horizon.years)
     spent = [result.outlays.get(str(year), 0.0) for year in years]
@@ -232,7 +228,7 @@ def outlays(instance: Instance, result: Result) -> Frame:
     return made.with_column(FrameColumn("annual_budget", unit=money, form="amount"), [limit.at(year) for year in years])
 
 
-def limits(instance: Instance, result: Result) -> Frame:
+def limits_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of binding limits, a row for each, with the largest saving of one step."""
     columns = (
         FrameColumn("limit", is_index=True, of=lambda price: price.what),
@@ -308,7 +304,7 @@ def bands_frame(result: Result) -> Frame:
     return Frame.of_items("bands", "Band of the figures", names if result.bands else (), columns, note)
 
 
-def flows(result: Result) -> Frame:
+def flows_frame(result: Result) -> Frame:
     """Build the frame of flows by path, flow, owner and period; summary lines have none. `left` is a stock."""
     columns = (
         FrameColumn("path", form="shock", is_index=True),
@@ -327,105 +323,6 @@ def flows(result: Result) -> Frame:
         for k, value in enumerate(row)
     )
     return Frame.of_rows("flows", "Flows", columns, rows)
-
-
-def of_futures_study(found: "FuturesStudy") -> Frames:
-    """Return all tables by name (values, questions, futures, regret, orders), each as a pandas frame."""
-    makers = {
-        "values": values_frame,
-        "questions": question_timings,
-        "futures": futures_alone,
-        "regret": plans_followed,
-        "orders": orders_of_own_plans,
-    }
-    return Frames(makers, found)
-
-
-def _exact(money: str, *names: str, **labels: str) -> tuple[FrameColumn, ...]:
-    return tuple(FrameColumn(name, labels.get(name, ""), money, "exact") for name in names)
-
-
-def values_frame(found: "FuturesStudy") -> Frame:
-    """Build the frame of values, a row for each cost and each value of information or flexibility, with its bounds."""
-    columns = (FrameColumn("what", is_index=True), *_exact(found.instance.money, "low", "high"), FrameColumn("status"))
-    rows: list[tuple[Any, ...]] = [(kind, each.bound, each.cost, each.status) for kind, each in found.costs.items()]
-    for name in ("flexibility", "information"):
-        value = getattr(found, name)
-        if value is not None:
-            rows.append((name, value.low, value.high, ""))
-    note = "Perfect: the informed plans, which know every answer from the start."
-    return Frame.of_rows("values", "Costs and values", columns, rows, note)
-
-
-def question_timings(found: "FuturesStudy") -> Frame:
-    """Build the frame of questions, a row for each question and alternative date of its answer."""
-    money = found.instance.money
-    columns = (
-        FrameColumn("question", is_index=True),
-        FrameColumn("asked", "Answer in", form="period"),
-        FrameColumn("timing", is_index=True),
-        FrameColumn("known", "Known in", form="period"),
-        *_exact(money, "cost", "bound"),
-        FrameColumn("gap", unit=money, form="amount"),
-        *_exact(money, "difference", "low", "high"),
-        FrameColumn("status"),
-    )
-    rows = []
-    for each in found.questions:
-        value, band = each.value, each.difference
-        cost = (None, None, None) if value is None else (value.cost, value.bound, value.gap)
-        proven = (None, None, None) if band is None else (band.value, band.low, band.high)
-        status = "stopped" if value is None else value.status
-        rows.append((each.question, each.asked, each.timing, each.known, *cost, *proven, status))
-    return Frame.of_rows("questions", "Each question at another date", columns, rows)
-
-
-def futures_alone(found: "FuturesStudy") -> Frame:
-    """Build the frame of futures, a row for each: under the adaptive plan, and under its informed plan."""
-    money = found.instance.money
-    columns = (
-        FrameColumn("future", is_index=True),
-        FrameColumn("probability", unit="share", form="tenth"),
-        *_exact(money, "adaptive_cost", "least_cost", "least_bound", "outlay"),
-        FrameColumn("gap", unit=money, form="amount"),
-        FrameColumn("survives", form="yes"),
-    )
-    names = ("name", "probability", "adaptive_cost", "least_cost", "least_bound", "outlay", "gap", "survives")
-    rows = ([row[name] for name in names] for row in map(found.figures_in, range(len(found.instance.tree.futures))))
-    return Frame.of_rows("futures", "Each future", columns, rows)
-
-
-def plans_followed(found: "FuturesStudy") -> Frame:
-    """Build the frame of regret, a row for each future's informed plan and each future in which it is followed."""
-    money = found.instance.money
-    columns = (
-        FrameColumn("plan", "Plan of", is_index=True),
-        FrameColumn("future", "Followed in", is_index=True),
-        FrameColumn("survives", form="yes"),
-        *_exact(money, "cost", "regret"),
-        FrameColumn("gap", unit=money, form="amount"),
-        FrameColumn("rules", "Rules broken", of=lambda row: "; ".join(rule.where for rule in row.broken_rules)),
-    )
-    return Frame.of_items("regret", "The informed plan of each future, followed in all", found.followed, columns)
-
-
-def orders_of_own_plans(found: "FuturesStudy") -> Frame:
-    """Build the frame of orders, a row for each option that any informed plan buys."""
-    instance = found.instance
-    columns = (
-        FrameColumn("option", form="object", is_index=True),
-        FrameColumn("hangs", "Depends on", of=lambda order: order.depends_on),
-        FrameColumn("is_urgent", "Before the first answer", form="yes"),
-        *(FrameColumn(name, form="period") for name in ("first", "last")),
-        *(FrameColumn(name, form="amount") for name in ("common", "smallest", "largest")),
-        FrameColumn("unit", of=lambda order: size_unit(instance, order.option)),
-        FrameColumn("questions", of=lambda order: ", ".join(order.questions)),
-        FrameColumn("branches", of=lambda order: ", ".join(order.branches)),
-        FrameColumn("open", of=lambda order: ", ".join(f"{name} ({period})" for name, period in order.open)),
-        FrameColumn("futures", of=lambda order: ", ".join(order.futures)),
-        FrameColumn("later", "Later in", of=lambda order: ", ".join(order.later)),
-    )
-    return Frame.of_items("orders", "Orders in the informed plans", found.orders or (), columns)
 
 
 def futures_frames(result: FuturesResult) -> Frames:
@@ -476,7 +373,7 @@ def futures_frame(result: FuturesResult) -> Frame:
     supported = any(each.result.costs.get("price support") for each in result.futures)
     spent = f"undiscounted{', with price support, which Spent leaves out' if supported else ''}"
     least = f"the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start"
-    more = f"{'with gap' if is_priced else 'cost'} less that"
+    more = f"{'With gap' if is_priced else 'Cost'} minus Informed"
     priced = "cost plus the gap at its price, which is minimised"
     with_gap = FrameColumn("priced_cost", "With gap", money, "exact", note=priced, of=lambda it: it.result.priced_cost)
     columns = (

@@ -1,4 +1,4 @@
-"""Frames of comparisons, alternatives, sensitivity, attacks and explanations: the columns of their tables.
+"""Frames of studies: comparisons, alternatives, sensitivity, attacks, explanations, and futures.
 
 The modules of study results import this one, so that it imports them for type checking only.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import size_unit
 from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 from optimizer.results.saved import bought_in_samples_frame
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from optimizer.studies.attack_result import AttackDamage, AttackResult
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.explanation import Explanation
+    from optimizer.studies.futures.study_result import FuturesStudy
     from optimizer.studies.sensitivity_result import Sensitivity
 
 # The order in which options are listed, by verdict.
@@ -80,7 +82,7 @@ def union(parts: Iterable[Iterable[str]]) -> list[str]:
 def least_outlays(comparison: "Comparison", money: str) -> Frame:
     """Return one row per case: the least outlay that survives all shocks, its bound, and its plan's total cost."""
     columns = (
-        FrameColumn("case", "", is_index=True),
+        FrameColumn("case", is_index=True),
         FrameColumn("status", is_shown=False),
         FrameColumn("outlay", "Least outlay", money, "exact"),
         FrameColumn("bound", "Proven: none below", money, "exact"),
@@ -115,7 +117,7 @@ def budget_steps(comparison: "Comparison", money: str) -> Frame:
         )
 
     columns = (
-        FrameColumn("case", "", is_index=True),
+        FrameColumn("case", is_index=True),
         FrameColumn("budget", unit=money, form="exact", is_index=True),
         FrameColumn("more", unit=money, form="exact", is_shown=False),
         *ends("gap", "Gap"),
@@ -137,8 +139,8 @@ def breakpoints_frame(comparison: "Comparison", money: str) -> Frame:
         return FrameColumn(part, of=lambda change: ", ".join(change.parts[part]), **how)
 
     columns = (
-        FrameColumn("case", "", is_index=True),
-        FrameColumn("above", f"Budget, {money}", money, "exact", is_index=True),
+        FrameColumn("case", is_index=True),
+        FrameColumn("above", "Budget", money, "exact", is_index=True),
         FrameColumn("at", unit=money, form="exact", is_shown=False),
         names("added", label="Builds"),
         names("dropped", is_shown=False),
@@ -365,3 +367,102 @@ def repairs(found: "Explanation") -> Frame:
         *_columns("exact", found.result.money, "cost", "outlay"),
     )
     return Frame.of_items("repairs", "Repairs, each tried by itself", found.repairs, columns)
+
+
+def of_futures_study(found: "FuturesStudy") -> Frames:
+    """All tables, each a pandas frame by its name (values, questions, futures, regret, orders)."""
+    makers = {
+        "values": values_frame,
+        "questions": question_timings,
+        "futures": futures_informed,
+        "regret": plans_followed,
+        "orders": informed_orders_frame,
+    }
+    return Frames(makers, found)
+
+
+def values_frame(found: "FuturesStudy") -> Frame:
+    """Build the frame of values, a row for each cost and each value of information or flexibility, with its bounds."""
+    columns = (
+        FrameColumn("what", is_index=True),
+        *_columns("exact", found.instance.money, "low", "high"),
+        FrameColumn("status"),
+    )
+    rows: list[tuple[Any, ...]] = [(kind, each.bound, each.cost, each.status) for kind, each in found.costs.items()]
+    for name in ("flexibility", "information"):
+        value = getattr(found, name)
+        if value is not None:
+            rows.append((name, value.low, value.high, ""))
+    note = "Perfect: the informed plans, which know every answer from the start."
+    return Frame.of_rows("values", "Costs and values", columns, rows, note)
+
+
+def question_timings(found: "FuturesStudy") -> Frame:
+    """Build the frame of questions, a row for each question and alternative date of its answer."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("question", is_index=True),
+        FrameColumn("asked", "Answer in", form="period"),
+        FrameColumn("timing", is_index=True),
+        FrameColumn("known", "Known in", form="period"),
+        *_columns("exact", money, "cost", "bound"),
+        FrameColumn("gap", unit=money, form="amount"),
+        *_columns("exact", money, "difference", "low", "high"),
+        FrameColumn("status"),
+    )
+    rows = []
+    for each in found.questions:
+        value, band = each.value, each.difference
+        cost = (None, None, None) if value is None else (value.cost, value.bound, value.gap)
+        proven = (None, None, None) if band is None else (band.value, band.low, band.high)
+        status = "stopped" if value is None else value.status
+        rows.append((each.question, each.asked, each.timing, each.known, *cost, *proven, status))
+    return Frame.of_rows("questions", "Each question at another date", columns, rows)
+
+
+def futures_informed(found: "FuturesStudy") -> Frame:
+    """Build the frame of futures, a row for each: under the adaptive plan, and under its informed plan."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("future", is_index=True),
+        FrameColumn("probability", unit="share", form="tenth"),
+        *_columns("exact", money, "adaptive_cost", "least_cost", "least_bound", "outlay"),
+        FrameColumn("gap", unit=money, form="amount"),
+        FrameColumn("survives", form="yes"),
+    )
+    names = ("name", "probability", "adaptive_cost", "least_cost", "least_bound", "outlay", "gap", "survives")
+    rows = ([row[name] for name in names] for row in map(found.figures_in, range(len(found.instance.tree.futures))))
+    return Frame.of_rows("futures", "Each future", columns, rows)
+
+
+def plans_followed(found: "FuturesStudy") -> Frame:
+    """Build the frame of regret, a row for each future's informed plan and each future in which it is followed."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("plan", "Plan of", is_index=True),
+        FrameColumn("future", "Followed in", is_index=True),
+        FrameColumn("survives", form="yes"),
+        *_columns("exact", money, "cost", "regret"),
+        FrameColumn("gap", unit=money, form="amount"),
+        FrameColumn("rules", "Rules broken", of=lambda row: "; ".join(rule.where for rule in row.broken_rules)),
+    )
+    return Frame.of_items("regret", "The informed plan of each future, followed in all", found.followed, columns)
+
+
+def informed_orders_frame(found: "FuturesStudy") -> Frame:
+    """Build the frame of orders, a row for each option that any informed plan buys."""
+    instance = found.instance
+    columns = (
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("hangs", "Depends on", of=lambda order: order.depends_on),
+        FrameColumn("is_urgent", "Before the first answer", form="yes"),
+        *(FrameColumn(name, form="period") for name in ("first", "last")),
+        *(FrameColumn(name, form="amount") for name in ("common", "smallest", "largest")),
+        FrameColumn("unit", of=lambda order: size_unit(instance, order.option)),
+        FrameColumn("questions", of=lambda order: ", ".join(order.questions)),
+        FrameColumn("branches", of=lambda order: ", ".join(order.branches)),
+        FrameColumn("open", of=lambda order: ", ".join(f"{name} ({period})" for name, period in order.open)),
+        FrameColumn("futures", of=lambda order: ", ".join(order.futures)),
+        FrameColumn("later", "Later in", of=lambda order: ", ".join(order.later)),
+    )
+    return Frame.of_items("orders", "Orders in the informed plans", found.orders or (), columns)

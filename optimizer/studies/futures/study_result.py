@@ -30,8 +30,8 @@ from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
-from optimizer.studies.frames import of_futures_study
 from optimizer.studies.measure import ProvenDifference, band_dict
+from optimizer.studies.study_frames import of_futures_study
 from optimizer.tolerances import POSITIVE
 
 # Other dates of answers.
@@ -267,18 +267,14 @@ class FuturesStudy(ReadOnly):
         """Return a future's figures under the adaptive and its informed plan for JSON; costs include priced gaps."""
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
-        found: dict[str, Any] = {"name": future.name, "probability": future.probability}
-        found["adaptive_cost"] = None if under is None else under.result.priced_cost
-        figures: dict[str, Any] = dict.fromkeys(("least_cost", "least_bound", "outlay", "gap", "survives"))
-        if own is not None:
-            figures = {
-                "least_cost": finite_or_none(own.priced_cost),
-                "least_bound": finite_or_none(own.priced_bound),
-                "outlay": finite_or_none(own.outlay),
-                "gap": finite_or_none(own.survival_gap),
-                "survives": own.survives,
-            }
-        return found | figures
+        names = {"least_cost": "priced_cost", "least_bound": "priced_bound", "outlay": "outlay", "gap": "survival_gap"}
+        return {
+            "name": future.name,
+            "probability": future.probability,
+            "adaptive_cost": None if under is None else under.result.priced_cost,
+            **{key: None if own is None else finite_or_none(getattr(own, name)) for key, name in names.items()},
+            "survives": None if own is None else own.survives,
+        }
 
 
 def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
