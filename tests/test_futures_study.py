@@ -23,7 +23,7 @@ from optimizer.report.tables.futures_study import (
     worth_text,
 )
 from optimizer.solver import Progress
-from optimizer.studies.futures.study import nodes, retimed, solve_alone_in_full, with_bounds_of_finer
+from optimizer.studies.futures.study import find_informed_plan, nodes, retimed, with_bounds_of_finer
 from optimizer.studies.futures.study_result import FuturesStudy, MeasuredCost, informed_orders
 
 CASES = Path(__file__).parent / "cases" / "futures"
@@ -405,7 +405,7 @@ def test_what_a_stopped_search_left_is_not_called_the_answer() -> None:
     """A plan that leaves a gap for want of time is no informed plan: the best one of tiny keeps every floor."""
     late = replace(EXACT, until=time.time() - 1)
     assert not so.solve(tiny := so.load("instances/tiny.yaml"), settings=late).survives
-    assert solve_alone_in_full({}, tiny, late) is None
+    assert find_informed_plan({}, tiny, late) is None
     found = study("hand_wait.yaml")
     assert "high 50 % 600 2 of 2 600 – –" in printed_study(found)
     # The plan of `high` is yet to be followed in `low`.

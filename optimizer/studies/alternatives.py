@@ -52,7 +52,7 @@ from optimizer.studies.alternatives_result import (
     RangeEnd,
     SizeRange,
 )
-from optimizer.studies.conclusion import Timer, conclude, measured_plan
+from optimizer.studies.conclusion import Timer, conclude, plan_with_base
 from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, POSITIVE, ROUNDING
@@ -122,7 +122,7 @@ def alternatives(
     with WhatIfSolver(instance, settings, settings.clock(), listener) as solver:
         # The least cost must be proven more closely than the tolerance of the near-optimal plans.
         first, near_cost = before_tolerance_base(settings), lambda base: COST_SHARE * allowed.money(base)
-        cheapest, base = measured_plan(solver, instance, settings, first, near=near_cost, known=known)
+        cheapest, base = plan_with_base(solver, instance, settings, first, near=near_cost, known=known)
         limit = cheapest.priced_cost + (0.0 if base is None else allowed.money(base))
         found = Alternatives("none" if cheapest.status == "none" else "stopped", allowed.of(base), limit,
                              settings.share_of_price, cheapest, tolerance_base=base, plans_sought=plans)  # fmt: skip

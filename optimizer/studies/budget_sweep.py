@@ -5,7 +5,7 @@ other budgets (`KnownPlans`), and a budget that pays the best plan of a larger b
 long, they run in parallel worker processes. The tasks of the workers are:
 
     ask_best_plan           find the best plan of an instance, audited
-    ask_measured_plan       find the best plan, and the tolerance base of the instance
+    ask_plan_with_base      find the best plan, and the tolerance base of the instance
     ask_withstanding_plan   find the best plan against the adversary of the instance
     ask_least_outlay        find the least outlay at which every floor is kept in every shock
     ask_failing             find the shocks in which the do-nothing plan fails
@@ -38,7 +38,7 @@ from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore
 from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, SearchStatus, budget_order
-from optimizer.studies.conclusion import MeasuredResult, Timer, conclude, measured_plan
+from optimizer.studies.conclusion import ResultWithBase, Timer, conclude, plan_with_base
 from optimizer.studies.measure import ToleranceBase, before_tolerance_base
 from optimizer.studies.outcomes import relative_distance
 from optimizer.studies.solve import find_least_outlay, search_robust
@@ -174,7 +174,7 @@ class BudgetSweep:
     Attributes:
         is_attacked: whether the plans must withstand the adversaries of the cases.
         known: the plans found, by case.
-        measures: the tolerance base by case; set with the first plan of the case.
+        tolerance_bases: the tolerance base by case; set with the first plan of the case.
         least: the least outlay by case, after `least_outlay_questions` was answered.
     """
 
@@ -184,7 +184,7 @@ class BudgetSweep:
         self.cases, self.settings, self.clock, self.listener = cases, settings, clock, listener
         self.is_attacked = False
         self.known = {case: KnownPlans() for case in cases}
-        self.measures: dict[str, ToleranceBase] = {}
+        self.tolerance_bases: dict[str, ToleranceBase] = {}
         self.least: dict[str, CaseLeastOutlay] = {}
         self._least_plans: dict[str, Plan] = {}
         self._results: dict[BudgetKey, Result] = {}
@@ -214,8 +214,8 @@ class BudgetSweep:
 
     def case_settings(self, case: str) -> Settings:
         """Return the settings of one search, with costs proven to the tolerance of a case if its base is known."""
-        measure = self.measures.get(case)
-        return self.search_settings if measure is None else measure.settings(self.search_settings)
+        base = self.tolerance_bases.get(case)
+        return self.search_settings if base is None else base.settings(self.search_settings)
 
     def has(self, case: str, budget: float | None) -> bool:
         """Check whether the search for a budget has ended."""
@@ -236,7 +236,7 @@ class BudgetSweep:
         A given plan is only stored as a start of searches.
         """
         budget = self.cases[case].policy.budget
-        self.measures[case] = ToleranceBase.of_result(result, result.calm_cost, self.settings.share_of_price)
+        self.tolerance_bases[case] = ToleranceBase.of_result(result, result.calm_cost, self.settings.share_of_price)
         if result.given is not None:
             self.known[case].given = result
             return
@@ -261,7 +261,7 @@ class BudgetSweep:
 
     def plan_questions(self, wanted: Sequence[BudgetKey]) -> list[SweepQuestion]:
         """Return the searches that `find_plans` needs; the first plan of a case also sets its tolerance base."""
-        questions, measured = list[SweepQuestion](), set(self.measures)
+        questions, with_base = list[SweepQuestion](), set(self.tolerance_bases)
         for case, budget in dict.fromkeys(wanted):
             if self.has(case, budget):
                 continue
@@ -269,17 +269,17 @@ class BudgetSweep:
             if settled is not None and _is_paid(set_budget(self.cases[case], budget).instance, settled.no_shock):
                 self._results[case, budget] = settled
                 continue
-            task, take = self._task(case, budget, is_first=case not in measured), partial(self._take_plan, case, budget)
-            questions.append(SweepQuestion(task, self._label(case, budget), take))
-            measured.add(case)
+            task = self._task(case, budget, is_first=case not in with_base)
+            questions.append(SweepQuestion(task, self._label(case, budget), partial(self._take_plan, case, budget)))
+            with_base.add(case)
         return questions
 
-    def _take_plan(self, case: str, budget: float | None, found: MeasuredResult) -> None:
+    def _take_plan(self, case: str, budget: float | None, found: ResultWithBase) -> None:
         self._results[case, budget] = found.result
         if found.result.baseline is not None:
             self.known[case].points.append(BudgetPoint(budget, found.result))
-        if found.measure is not None:
-            self.measures[case] = found.measure
+        if found.base is not None:
+            self.tolerance_bases[case] = found.base
 
     def _task(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """Return the task that finds the best plan of a budget; the first of a case also finds its tolerance base."""
@@ -288,7 +288,7 @@ class BudgetSweep:
             return Task(ask_withstanding_plan, (instance, self.case_settings(case)))
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
-            return Task(ask_measured_plan, (instance, self.search_settings, start))
+            return Task(ask_plan_with_base, (instance, self.search_settings, start))
         return Task(ask_best_plan, (instance, self.case_settings(case), start, self.known[case].no_shock(budget)))
 
     def least_outlay_questions(self, mip_gap: float) -> list[SweepQuestion]:
@@ -344,7 +344,7 @@ class BudgetSweep:
                 self._done += 1
                 # When the time is over, questions that have not started are left out, as after Ctrl-C.
                 self.clock.interrupted |= self.settings.is_late and self._done < self._total
-                outcome = f": {one_line(answer.result)}" if isinstance(answer, MeasuredResult) else ""
+                outcome = f": {one_line(answer.result)}" if isinstance(answer, ResultWithBase) else ""
                 self._report(questions[number].label + outcome)
                 questions[number].take(answer)
         # The next searches run in parallel if the last ones took long on average.
@@ -374,7 +374,7 @@ def one_line(result: Result) -> str:
 
 def ask_best_plan(
     memory: Memory, instance: Instance, settings: Settings, plan: Plan | None, no_shock: NoShockPlan | None
-) -> MeasuredResult:
+) -> ResultWithBase:
     """Find the best plan of an instance and audit it; the search starts from `plan`.
 
     `no_shock` is the no-shock plan of the same or a larger budget, or None.
@@ -385,13 +385,13 @@ def ask_best_plan(
         no_shock = no_shock if _is_paid(instance, no_shock) else None
         solver.learn(plan, frozenset())
         solved = solver.search(instance, settings)
-        return MeasuredResult(conclude(instance, settings, clock, timer, solved, evaluator, no_shock=no_shock))
+        return ResultWithBase(conclude(instance, settings, clock, timer, solved, evaluator, no_shock=no_shock))
 
 
-def ask_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> MeasuredResult:
+def ask_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> ResultWithBase:
     """Find the best plan of an instance against its adversary, and audit it."""
     with own_clock(memory, settings) as clock:
-        return MeasuredResult(search_robust(instance, settings, clock, listener_of(memory)).result)
+        return ResultWithBase(search_robust(instance, settings, clock, listener_of(memory)).result)
 
 
 def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
@@ -399,18 +399,18 @@ def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
     return no_shock is None or audit_no_shock(instance, no_shock)[0].ok
 
 
-def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> MeasuredResult:
+def ask_plan_with_base(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> ResultWithBase:
     """Find the best plan of an instance, audited, and the tolerance base of the instance."""
     with own_clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
-        return measured_plan(solver, instance, settings, before_tolerance_base(settings), plan=plan)
+        return plan_with_base(solver, instance, settings, before_tolerance_base(settings), plan=plan)
 
 
 def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None = None) -> WhatIfResult:
     """Find the least outlay at which every floor is kept, whatever the budget.
 
-    If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan. `plan` survives,
-    if one that does is known.
+    If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan. `plan` is a known
+    plan that survives, None without one; it may miss floors by less than counts as a shortfall.
     """
     free = with_budget(instance, None)
     with own_clock(memory, settings) as clock:

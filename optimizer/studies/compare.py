@@ -42,7 +42,7 @@ from optimizer.studies.comparison import (
     LoneShock,
     budget_order,
 )
-from optimizer.studies.conclusion import MeasuredResult
+from optimizer.studies.conclusion import ResultWithBase
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans_of_cases
 from optimizer.studies.measure import TOLERANCE_SHARE, before_tolerance_base
 from optimizer.studies.purchases import sizes_bought
@@ -205,7 +205,7 @@ class _ComparisonBuilder:
         """Return the comparison with all columns found so far."""
         sweep = self.sweep
         found = (ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
-        columns, bases = (*found, *self.given), dict(sweep.measures)
+        columns, bases = (*found, *self.given), dict(sweep.tolerance_bases)
         return replace(self.found, columns=columns, stopped=sweep.clock.interrupted, tolerance_bases=bases)
 
     def _add_grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
@@ -214,7 +214,7 @@ class _ComparisonBuilder:
         if budgets == "auto":
             self._add_breakpoints(resolution)
         elif budgets is not None:
-            ordered = sorted(set(budgets), key=lambda budget: float("inf") if budget is None else budget)
+            ordered = sorted(set(budgets), key=budget_order)
             self.shown = [(case, budget) for case in cases for budget in ordered]
         elif len(cases) > 1 or self.given:
             self.shown = [(case, self.sweep.cases[case].policy.budget) for case in cases]
@@ -293,7 +293,7 @@ class _ComparisonBuilder:
         call, label = self.sweep.cheapest_plan_task, "the cheapest plan with the least outlay"
         return [SweepQuestion(call(each), label, partial(self._take_cheapest, each)) for each in least]
 
-    def _take_cheapest(self, least: CaseLeastOutlay, answer: MeasuredResult) -> None:
+    def _take_cheapest(self, least: CaseLeastOutlay, answer: ResultWithBase) -> None:
         found = least if answer.result.baseline is None else replace(least, result=answer.result)
         self._add_fact(least=tuple(found if each is least else each for each in self.found.least))
 
@@ -335,7 +335,7 @@ class _ComparisonBuilder:
                 self.on_part(fact, self.comparison())
 
     def _sort_lone_shocks(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
-        """Sort lone shocks by outlay, the dearest first; a shock that needs no investment has the no-shock outlay."""
+        """Sort lone shocks by outlay, the costliest first; a shock that needs no investment has the no-shock outlay."""
         events = [event.name for event in self.sweep.cases[case].events]
         failing, known = self._failing[case][:MOST_ALONE], {each.shock: each for each in found}
         no_shock = known.pop("", LoneShock("", "stopped", None, None))
@@ -446,7 +446,9 @@ def frontier(
         found, own = _points(sweep, budgets, result)
     points = _rebase_points(found, result)
     outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
-    return Frontier(tuple(points), own, outlay, bound, settings.share_of_price, clock.interrupted, sweep.measures[CASE])
+    return Frontier(
+        tuple(points), own, outlay, bound, settings.share_of_price, clock.interrupted, sweep.tolerance_bases[CASE]
+    )
 
 
 def _points(
@@ -486,10 +488,7 @@ def _largest_outlay(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: 
 
 def _rebase_points(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:
     """Return points whose prices count from the no-shock plan of the plan at hand; equal results stay one object."""
-    rebased = {id(own): own}
-    for _, result in found:
-        if id(result) not in rebased:
-            rebased[id(result)] = _rebase(own, result)
+    rebased = {id(result): _rebase(own, result) for _, result in found} | {id(own): own}
     return [BudgetPoint(budget, rebased[id(result)]) for budget, result in found]
 
 

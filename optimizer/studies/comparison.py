@@ -75,18 +75,8 @@ def _figures(result: Result) -> dict[str, Any]:
     """Return the figures of a plan for JSON; those that a result does not have are null."""
     whole, kept = result.to_dict(whole=False), result.shocks_survived
     last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
-    names = (
-        "status",
-        "survives",
-        "survival_gap",
-        "gap_bound",
-        "total_cost",
-        "bound",
-        "price_of_survival",
-        "outlay",
-        "mip_gap",
-    )
-    return {name: whole[name] for name in names} | {
+    names = ("status", "survives", "survival_gap", "gap_bound", "total_cost", "bound", "price_of_survival", "outlay")
+    return {name: whole[name] for name in (*names, "mip_gap")} | {
         "shocks": len(result.shocks),
         "survived": list(kept),
         "failed": [outcome.name for outcome in result.shocks if outcome.fails],
@@ -144,7 +134,7 @@ class BudgetStep:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no change is proven, neither of the gap nor, at a gap that is not larger, a lower cost.
+        """Whether no change is proven: neither a change of the gap, nor a lower cost at a gap that is not larger.
 
         If the plan after the step leaves no gap, a proven higher cost is a change as well.
         """
@@ -196,7 +186,7 @@ class Comparison(ReadOnly):
         columns: one for each case and budget, in the order of the cases, then of the budgets, any budget last; given
             plans follow.
         least: the least outlay of each case.
-        alone: the lone shocks by case, the dearest first.
+        alone: the lone shocks by case, the costliest first.
         steps: the gain from one more step of money at each budget.
         changes: the breakpoints, if budgets were found by bisection.
         resolution: accuracy of the breakpoints, money; None if there was no bisection.
@@ -299,7 +289,7 @@ def _of_step(step: BudgetStep) -> dict[str, Any]:
     }
 
 
-# The name of the only case of the sweep.
+# Name of the only case in the sweep behind a frontier.
 CASE = ""
 
 
@@ -317,9 +307,8 @@ class Frontier:
     least_bound: float | None = None
     accuracy: float = TOLERANCE_SHARE  # share of the tolerance base to which the costs of the other points are proven
     stopped: bool = False  # whether Ctrl-C or the time limit ended it before every budget was searched for
-    tolerance_base: ToleranceBase | None = (
-        None  # the amount of which tolerances are shares; None if no other point was searched for
-    )
+    # The amount of which tolerances are shares; None if no other point was searched for.
+    tolerance_base: ToleranceBase | None = None
 
     @property
     def baseline(self) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ prices       the limits with the largest shadow prices                         `
 audit        recomputation of all figures without the solver                   `audit`
 
 `studies.solve` reads arguments and calls `solve_instance`, which proves the cost to a relative MIP gap. Studies that
-compare plans prove it to a share of the price of survival (`measured_plan`).
+compare plans prove it to a share of the price of survival (`plan_with_base`).
 """
 
 import math
@@ -35,7 +35,7 @@ from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import DoNothing, Faced, ManyFlows, NoShockPlan, Outcome, Plan
-from optimizer.results.result import Result, price_of_survival, require_result
+from optimizer.results.result import FIGURES, Result, price_of_survival, require_result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
@@ -45,7 +45,6 @@ from optimizer.studies.outcomes import (
     binding_limits,
     do_nothing_outcome,
     outcomes,
-    priced_gap,
     proven_gap,
     relative_distance,
     services,
@@ -59,8 +58,8 @@ from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHO
 if TYPE_CHECKING:
     from optimizer.studies.what_if import WhatIfSolver
 
-# Settings of where and how long a run works, and of studies: they are not recorded.
-WHERE = ("accuracy", "until", "jobs", "cluster", "checkpoint")
+# Settings that do not determine a result, such as those of studies: they are not recorded.
+UNRECORDED = ("accuracy", "until", "jobs", "cluster", "checkpoint")
 
 
 @dataclass
@@ -109,38 +108,25 @@ def run_record(
 
 def _settings_record(settings: Settings) -> dict[str, Any]:
     """Return the settings that determine a result, by the names that plan files and JSON have used since 0.1.0."""
-    kept = {key: value for key, value in asdict(settings).items() if key not in WHERE}
+    kept = {key: value for key, value in asdict(settings).items() if key not in UNRECORDED}
     names = {"gap" if key == "mip_gap" else key: value for key, value in kept.items()}
     return names | {"strategy": SAVED_STRATEGIES.get(settings.strategy, settings.strategy)}
 
 
-def planless_result(
-    seconds: Mapping[str, float], solved: SearchResult, rules: tuple[str, ...], frame: dict[str, Any]
-) -> Result:
+def planless_result(solved: SearchResult, rules: tuple[str, ...], record: dict[str, Any]) -> Result:
     """Return the result without a plan: rules are in conflict, or the time ran out before a plan was found."""
-    status: Status = "none" if solved.status == "infeasible" else "stopped"
-    frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
+    unknown = ("bound", "gap_bound", "mip_gap", "baseline", "price_of_survival", "calm_cost", "nothing")
+    record = record | dict.fromkeys(FIGURES, math.nan) | dict.fromkeys(unknown)
     return Result(
-        status=status,
-        total_cost=math.nan,
-        outlay=math.nan,
-        survival_gap=math.nan,
-        worst_gap=math.nan,
-        bound=None,
-        gap_bound=None,
-        mip_gap=None,
+        status="none" if solved.status == "infeasible" else "stopped",
         plan=Plan(),
-        baseline=None,
         shocks=(),
         services={},
-        price_of_survival=None,
-        calm_cost=None,
         calm_builds=(),
-        nothing=None,
         shares={},
         binding=(),
         clash=rules,
-        **frame,
+        **record,
     )
 
 
@@ -203,16 +189,17 @@ def conclude(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    frame = run_record(instance, settings, clock, solved, notes)
     if solved.values is None:
         conflict = find_conflict(instance, settings, clock) if solved.status == "infeasible" else Conflict()
-        frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
-        return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
+        record = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
+        record |= {"audit": AuditReport().to_dict(), "seconds": timer.seconds(clock), "adversary": faced}
+        return planless_result(solved, conflict.rules, record)
+    record = run_record(instance, settings, clock, solved, notes)
     is_own = _is_no_shock_plan(instance, solved, faced)
     no_shock = no_shock or (None if is_own else _solve_no_shock(instance, settings, clock, solved, evaluator.writer))
     if no_shock is None and not is_own:
-        frame |= {"notes": (*frame["notes"], NO_PRICE)}
-    result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
+        record |= {"notes": (*record["notes"], NO_PRICE)}
+    result, report = PlanConclusion(instance, settings, clock, solved, evaluator, record, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
         raise audit_error(instance, report.disagreements, replace(result, notes=(DISAGREES, *result.notes)))
@@ -223,7 +210,7 @@ def conclude(
 class PlanConclusion:
     """Conversion of a search result with a plan to an audited result.
 
-    `frame` holds the fields of `run_record`. If the cost of `solved` is NaN, it is recomputed.
+    `record` holds the fields of `run_record`. If the cost of `solved` is NaN, it is recomputed.
     """
 
     instance: Instance
@@ -231,7 +218,7 @@ class PlanConclusion:
     clock: Clock
     solved: SearchResult
     evaluator: RecourseEvaluator
-    frame: Mapping[str, Any]
+    record: Mapping[str, Any]
     faced: Faced | None
     no_shock: NoShockPlan | None
 
@@ -307,23 +294,24 @@ class PlanConclusion:
         return result, many
 
     def _proof(self, shocks: Sequence[Outcome], cost: float, faced: Faced | None) -> dict[str, Any]:
-        """Return the fields of a result on gap, bounds, status and adversary, with those of `frame`."""
+        """Return the fields of a result on gap, bounds, status and adversary, with those of `record`."""
         solved, faced = self.solved, faced and with_worst_attack(faced, shocks)
         left = _counted_gap(shocks, faced)
         gap = left if faced is not None else _reported_gap(solved, left)
         # Negligible shortages are in the bound, and not in the gap.
-        priced, gap_bound = priced_gap(self.instance, gap), proven_gap(self.instance, gap, solved.gap_bound)
+        price, gap_bound = self.instance.policy.gap_price, proven_gap(self.instance, gap, solved.gap_bound)
+        priced = None if price is None else price * gap
         bound = solved.bound_of_cost(priced)
         distance = relative_distance(cost, bound, gap, gap_bound, priced=priced)
         status: Status = "gap" if any(each.fails for each in shocks) else "survives"
-        notes = self.frame["notes"]
+        notes = self.record["notes"]
         if solved.status == "stopped":
             is_proven = _is_proven(distance, self.settings.mip_gap, faced)
             status = status if is_proven else "stopped"
             # The notes of the search about its end no longer hold.
             notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
         proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
-        return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
+        return {**self.record, **proof, "status": status, "notes": notes, "adversary": faced}
 
 
 def _counted_gap(shocks: Sequence[Outcome], faced: Faced | None) -> float:
@@ -417,14 +405,14 @@ def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEv
     return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
 
 
-class MeasuredResult(NamedTuple):
+class ResultWithBase(NamedTuple):
     """A result, and the tolerance base of its cost; None without a plan, or if no base was needed."""
 
     result: Result
-    measure: ToleranceBase | None = None
+    base: ToleranceBase | None = None
 
 
-def measured_plan(
+def plan_with_base(
     solver: "WhatIfSolver",
     instance: Instance,
     settings: Settings,
@@ -433,7 +421,7 @@ def measured_plan(
     near: Callable[[ToleranceBase], float] = lambda base: math.inf,
     known: Result | None = None,
     plan: Plan | None = None,
-) -> MeasuredResult:
+) -> ResultWithBase:
     """Return the best plan of an instance, audited, and the tolerance base of its cost.
 
     The base follows from a first plan: `known`, or the result of a search with the settings `first`, started from
@@ -461,7 +449,7 @@ def measured_plan(
             evaluator = solver.evaluator(instance)
             found = conclude(instance, used, solver.clock, timer, found, evaluator, notes, no_shock=no_shock)
     has_plan = found.baseline is not None
-    return MeasuredResult(found, ToleranceBase.of_result(found, least, settings.share_of_price) if has_plan else None)
+    return ResultWithBase(found, ToleranceBase.of_result(found, least, settings.share_of_price) if has_plan else None)
 
 
 def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:

@@ -132,7 +132,7 @@ def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping
 
 
 def outcomes(
-    instance: Instance, surveyed: Survey, many: Sequence[ManyFlows], costs: Array, written: Iterable[str]
+    instance: Instance, surveyed: Survey, many: Sequence[ManyFlows], costs: Array, in_model: Iterable[str]
 ) -> tuple[Outcome, ...]:
     """Return the outcome of every shock, in the order of the events, with flows for at most `MOST_DETAILED_SHOCKS`.
 
@@ -140,10 +140,10 @@ def outcomes(
         surveyed: service and shortages of all shocks under the plan.
         many: the flows of all shocks.
         costs: by shock, present value of its operation and of all unserved demand, including that above floors.
-        written: names of the shocks in the model; their flows are kept first, then those of the worst other shocks.
+        in_model: names of the shocks in the model; their flows are kept first, then those of the worst other shocks.
     """
     place = {name: (flows, i) for flows in many for i, name in enumerate(flows.names)}
-    full = frozenset(_shocks_with_flows(instance, surveyed, frozenset(written)))
+    full = frozenset(_shocks_with_flows(instance, surveyed, frozenset(in_model)))
     made = []
     for s, event in enumerate(instance.events):
         flows, i = place[event.name]
@@ -157,9 +157,9 @@ def _with_excuses(instance: Instance, surveyed: Survey, made: Sequence[Outcome])
     return tuple(replace(each, excused=may) if may else each for each, may in zip(made, excused, strict=True))
 
 
-def _shocks_with_flows(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
+def _shocks_with_flows(instance: Instance, surveyed: Survey, in_model: frozenset[str]) -> list[int]:
     """Return the indices of the shocks whose flows are kept: first those in the model, by gap, then by margin."""
-    is_other = np.array([event.name not in written for event in instance.events])
+    is_other = np.array([event.name not in in_model for event in instance.events])
     ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)
     # Ranks that differ only by rounding are ties; ties keep the order of the file.
     order = np.lexsort((np.round(ranks, 6), -surveyed.gap.sum(axis=1), is_other))
@@ -282,9 +282,9 @@ def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...
     if duals is None:
         return ()
     prices_by_step: dict[tuple[str, str], float] = defaultdict(float)
-    idle = _deterred_attacks(instance, duals)
-    idle |= _shocks_without_effect(instance, duals) if solved.gap > 0 else frozenset()
-    for what, step, price in (*_row_prices(instance, duals, idle), *_bound_prices(instance, duals, idle)):
+    paths = _deterred_attacks(instance, duals)
+    paths |= _shocks_without_effect(instance, duals) if solved.gap > 0 else frozenset()
+    for what, step, price in (*_row_prices(instance, duals, paths), *_bound_prices(instance, duals, paths)):
         prices_by_step[what, step] += price
     total = max(abs(solved.objective), solved.gap, FINE_ROUNDING)
     known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
@@ -295,8 +295,8 @@ def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...
 def _row_prices(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """Yield the label, the step and the step's shadow price of each row that binds."""
     for row, price in zip(duals.builder.rows, duals.duals, strict=True):
-        is_idle = row.mark.path in without_effect and row.mark.what != "deter"
-        if price == 0 or is_idle or (row.mark.what == "most" and not _is_used(duals, row)):
+        has_no_effect = row.mark.path in without_effect and row.mark.what != "deter"
+        if price == 0 or has_no_effect or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
         is_of_rule = row.mark.path in instance.survival_rules
         limits = _limit_of_rule(instance, duals, row) if is_of_rule else _limit_of_row(instance, duals, row, price)
@@ -417,11 +417,8 @@ def _limit_of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{MIN_TIME_TO_SURVIVE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
         demanded = path.demand_at(row.mark.owner, row.t)
-        yield (
-            f"the floor of {display_name(instance, row.mark.owner)} in {rule_name(rule)}",
-            "one point lower",
-            POINT * demanded,
-        )
+        name = f"the floor of {display_name(instance, row.mark.owner)} in {rule_name(rule)}"
+        yield name, "one point lower", POINT * demanded
     elif row.mark.what == "left" and has_only_stocks(instance):
         columns = duals.builder.columns
         used = sum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.path)
@@ -437,8 +434,9 @@ def _production(instance: Instance, duals: DualValues, what: str, t: int | None)
 
 
 def _share_rule(instance: Instance, what: str) -> ShareRule:
-    rules: tuple[ShareRule, ...] = getattr(instance.policy, what[:9])
-    return rules[int(what[10:])]
+    field, _, number = what.rpartition("_")
+    rules: tuple[ShareRule, ...] = getattr(instance.policy, field)
+    return rules[int(number)]
 
 
 def _share_rule_name(instance: Instance, what: str) -> str:
@@ -469,11 +467,6 @@ def _limit_of_column(instance: Instance, column: Column) -> Iterator[StepSize]:
 def proven_gap(instance: Instance, gap: float, bound: float) -> float | None:
     """Return the proven lower bound of a survival gap; None if none is proven, or if gaps have a price."""
     return finite_or_none(min(bound, gap)) if instance.policy.gap_price is None else None
-
-
-def priced_gap(instance: Instance, gap: float) -> float | None:
-    """Return the cost of a survival gap at the policy's gap price, money; None without a gap price."""
-    return None if instance.policy.gap_price is None else instance.policy.gap_price * gap
 
 
 def relative_distance(

@@ -252,11 +252,8 @@ def _stock_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
         )
 
 
-Words = tuple[str, str, str]
-STOCK = Stock.labels.noun
-
-
-# Check that a plan fits an instance.
+# Place, statement and cure of a finding.
+PlaceWhatCure = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -306,7 +303,7 @@ def _is_same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return all(abs(a - b) <= NEGLIGIBLE * max(1.0, abs(a)) for a, b in zip(one, other, strict=True))
 
 
-def _check_builds(instance: Instance, plan: Plan) -> Iterator[Words]:
+def _check_builds(instance: Instance, plan: Plan) -> Iterator[PlaceWhatCure]:
     horizon, sizes = instance.horizon, dict[str, float]()
     for build in plan.builds:
         option, where = instance.options.get(build.option), f"options.{build.option}"
@@ -329,7 +326,7 @@ def _is_open(horizon: Horizon, option: Lever, build: Build) -> bool:
     return is_decision and option.allows(horizon.year(build.t))
 
 
-def _unknown_option(instance: Instance, o: str, kind: str) -> Words:
+def _unknown_option(instance: Instance, o: str, kind: str) -> PlaceWhatCure:
     option = instance.options.get(o)
     what = f"the plan buys {o}, of kind {kind}, but there is no such option"
     if option is not None:
@@ -337,14 +334,14 @@ def _unknown_option(instance: Instance, o: str, kind: str) -> Words:
     return f"options.{o}", what, "Name the instance of the plan, or one with the same options."
 
 
-def _check_fills(instance: Instance, plan: Plan) -> Iterator[Words]:
+def _check_fills(instance: Instance, plan: Plan) -> Iterator[PlaceWhatCure]:
     horizon = instance.horizon
     for o, fills in plan.fills.items():
         bought = [t for t, fill in enumerate(fills) if fill > 0]
         stock = instance.stocks.get(o)
         if stock is None:
             if bought:
-                yield _unknown_option(instance, o, STOCK)
+                yield _unknown_option(instance, o, Stock.labels.noun)
         elif len(fills) != len(horizon.periods):
             yield f"options.{o}", f"the plan has {len(fills)} purchases, one for each period is meant", "Solve it anew."
         elif late := [t for t in bought if not stock.allows(horizon.year(t))]:
@@ -352,7 +349,7 @@ def _check_fills(instance: Instance, plan: Plan) -> Iterator[Words]:
             yield f"options.{o}", what, "Change earliest or latest, or leave the purchase out of the plan."
 
 
-def _check_stocks(instance: Instance, plan: Plan) -> Iterator[Words]:
+def _check_stocks(instance: Instance, plan: Plan) -> Iterator[PlaceWhatCure]:
     for o, row in plan.stocks.items():
         most = instance.options[o].largest
         if max(row) > most * (1.0 + NEGLIGIBLE):

@@ -20,8 +20,8 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows, Outcome
 from optimizer.results.result import Result
-from optimizer.studies.shocks import folds
-from optimizer.studies.supply_chain import yearly_supply_shares
+from optimizer.studies.shocks import shock_rows
+from optimizer.studies.supply_chain import supply_shares
 from optimizer.units import short
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _supply_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
 def _worst_of_each(instance: Instance, nothing: Result) -> Iterator[Outcome]:
     """Yield the outcome with the largest gap of each shock, family or ensemble."""
     outcomes = {outcome.name: outcome for outcome in nothing.shocks}
-    for fold in folds(instance, outcomes):
-        yield max((outcomes[name] for name in fold.shocks), key=lambda each: each.gap)
+    for row in shock_rows(instance, outcomes):
+        yield max((outcomes[name] for name in row.shocks), key=lambda each: each.gap)
 
 
 def _years_after(instance: Instance, shock: str) -> range:
@@ -137,8 +137,8 @@ def chain_frame(found: "Requirements") -> Frame:
         FrameColumn("hhi_planned", "HHI", "share", "exact"),
     )
     assert found.nothing.baseline is not None
-    nothing = yearly_supply_shares(found.alone, found.nothing.baseline)
-    planned = yearly_supply_shares(found.instance, found.result.baseline) if found.result.baseline else {}
+    nothing = supply_shares(found.alone, found.nothing.baseline)
+    planned = supply_shares(found.instance, found.result.baseline) if found.result.baseline else {}
     rows = []
     for c in (c for c in found.instance.commodities if is_material(found.instance, c)):
         makers = [p for p, process in found.instance.processes.items() if c in process.output]

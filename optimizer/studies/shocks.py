@@ -1,7 +1,7 @@
 """Rows of shocks in tables, and the demand that shocks leave unserved.
 
-A family or an ensemble is one row, represented by its worst shock; every other shock has its own row. A `Fold` is the
-set of shocks that share a row, and `Folded` is the outcome of these shocks under a plan.
+A family or an ensemble is one row, represented by its worst shock; every other shock has its own row. A `ShockRow` is
+the set of shocks that share a row, and a `RowOutcome` adds their outcome under a plan.
 
 Unserved demand counts whether floors hold or not. Shocks that a result keeps as summary lines have their unserved
 demand by segment (`Outcome.unserved`). Lines of older plan files lack it: only the segments that they name are known,
@@ -9,7 +9,7 @@ so that sums over segments are lower bounds (`is_known`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from optimizer.instance.derived import entry_of
 from optimizer.instance.schema import Instance
@@ -20,7 +20,7 @@ from optimizer.units import significant
 
 
 @dataclass(frozen=True)
-class Fold:
+class ShockRow:
     """Shocks that share a row."""
 
     name: str  # name of the family or ensemble in the file, or of the single shock
@@ -33,10 +33,9 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Folded:
+class RowOutcome(ShockRow):
     """The shocks of a row under a plan."""
 
-    fold: Fold  # the shocks of the row
     worst: Outcome  # the outcome with the largest gap; of equal gaps, with the weakest service
     failed: int  # number of shocks that fail and are not allowed to
     excused: int  # number of shocks that fail and are allowed to
@@ -58,7 +57,7 @@ class Folded:
         """``✓`` if the row survives, ``✗`` if not, ``–`` for a single sample that fails and is allowed to."""
         if self.failed:
             return "✗"
-        return "–" if self.excused and not self.fold.is_many else "✓"
+        return "–" if self.excused and not self.is_many else "✓"
 
     @property
     def worst_word(self) -> str:
@@ -68,20 +67,20 @@ class Folded:
     @property
     def count_text(self) -> str:
         """Number of shocks and of failures: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
-        count, lost = len(self.fold.shocks), self.failed + self.excused
+        count, lost = len(self.shocks), self.failed + self.excused
         if lost and self.required is not None:
             return f"{count - lost:,} of {count:,} samples, {self.required:,} required"
         return f"{self.failed:,} of {count:,} fail" if lost else f"{count:,} shocks"
 
 
-def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:
+def shock_rows(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[ShockRow, ...]:
     """Return the rows of shocks: one per family or ensemble and per other shock; with `every`, one per shock."""
     owners = {} if every else {event.name: entry_of(instance, event) for event in instance.events}
     rows: dict[str, list[str]] = {}
     for name in names:
         # The suffix separates a family from a shock of the same name that is not part of it.
         rows.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
-    return tuple(Fold(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in rows.values())
+    return tuple(ShockRow(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in rows.values())
 
 
 def urgency(outcome: Outcome) -> tuple[float, float, float]:
@@ -89,22 +88,20 @@ def urgency(outcome: Outcome) -> tuple[float, float, float]:
     return (-outcome.gap, *weakness(list(outcome.segments.values())))
 
 
-def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
+def row_outcomes(rows: Iterable[ShockRow], result: Result) -> tuple[RowOutcome, ...]:
     """Return the outcomes of rows under a plan, without rows of which the result has no shock."""
     known = {outcome.name: outcome for outcome in result.shocks}
     whole = frozenset(d for d, service in result.services.items() if service.is_full)
     there = [(row, [known[name] for name in row.shocks if name in known]) for row in rows]
-    every = frozenset(result.services)
-    folded = (_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
-    return _with_required(folded, result)
+    every, required = frozenset(result.services), result.required_samples
+    return tuple(
+        _row_outcome(row, some, every if all(map(_is_full, some)) else whole, required.get(row.name))
+        for row, some in there
+        if some
+    )
 
 
-def _with_required(rows: Iterable[Folded], result: Result) -> tuple[Folded, ...]:
-    required = result.required_samples
-    return tuple(replace(row, required=required.get(row.fold.name)) for row in rows)
-
-
-def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
+def _row_outcome(row: ShockRow, outcomes: Sequence[Outcome], full: frozenset[str], required: int | None) -> RowOutcome:
     by_segment: dict[str, list[tuple[str, Service]]] = {}
     # The worst shock comes first, so that equal services are attributed to it.
     worst = min(outcomes, key=urgency)
@@ -112,8 +109,9 @@ def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> F
         for d, service in outcome.segments.items():
             by_segment.setdefault(d, []).append((outcome.name, service))
     segments = {d: some[weakest_of([each for _, each in some])] for d, some in by_segment.items()}
-    return Folded(
-        fold=row,
+    return RowOutcome(
+        name=row.name,
+        shocks=row.shocks,
         worst=worst,
         failed=sum(outcome.fails for outcome in outcomes),
         excused=sum(outcome.excused for outcome in outcomes),
@@ -122,6 +120,7 @@ def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> F
             d for d, (_, service) in segments.items() if d not in full and _may_be_weaker(outcomes, d, service)
         ),
         full=full,
+        required=required,
     )
 
 
@@ -137,11 +136,11 @@ def _is_full(outcome: Outcome) -> bool:
     return bool(outcome.segments) and all(service.is_full for service in outcome.segments.values())
 
 
-def worst_rows(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
+def worst_rows(rows: Sequence[RowOutcome], most: int) -> tuple[RowOutcome, ...]:
     """Return up to `most` rows, those with the worst shocks, in their original order."""
     ordered = sorted(rows, key=lambda row: urgency(row.worst))
-    kept = {row.fold.name for row in ordered[:most]}
-    return tuple(row for row in rows if row.fold.name in kept)
+    kept = {row.name for row in ordered[:most]}
+    return tuple(row for row in rows if row.name in kept)
 
 
 def shortages(outcome: Outcome) -> Mapping[str, float]:

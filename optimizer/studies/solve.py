@@ -253,7 +253,7 @@ def least_outlay(
 def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None = None) -> LeastOutlay:
     """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task.
 
-    `known` is a plan that survives them, if there is one: it may miss floors by less than a shortfall.
+    `known` is a known plan that survives them, None without one; it may miss floors by less than counts as a shortfall.
     """
     with clock_of_task(memory, settings) as clock, clock.for_at_most(LEAST_OUTLAY_SECONDS):
         oracle = AttackOracle(instance, settings, clock)

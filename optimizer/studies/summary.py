@@ -14,7 +14,6 @@ from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_flows, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import entry_of, is_bought
@@ -27,9 +26,8 @@ from optimizer.results.plan import ActualOutput, Flows
 from optimizer.risk import cost
 from optimizer.solver import Clock, Settings
 from optimizer.studies.outcomes import survey
-from optimizer.studies.shocks import folds
-from optimizer.studies.supply_chain import actual_outputs
-from optimizer.tolerances import NEGLIGIBLE
+from optimizer.studies.shocks import shock_rows
+from optimizer.studies.supply_chain import actual_outputs, baseline_shortages
 
 MinMedianMax = tuple[float, float, float]
 
@@ -88,9 +86,9 @@ def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
 
 
 # Most shocks in the model whose size is measured; most shocks that are listed as hits.
-MEASURED, HIT = 60, 40
+MOST_MEASURED, MOST_HITS = 60, 40
 # Utilisation is reported if it exceeds that of contracts by more than this share of capacity.
-ABOVE = 0.1
+ABOVE_CONTRACTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ class FutureOutline:
 
 
 def outline_futures(instance: Instance) -> tuple[FutureOutline, ...]:
-    """Return the futures of a file in their order; empty without questions."""
+    """Return the futures of a file in their order."""
     label, ways = instance.horizon.label, find_ways(instance.futures, instance.horizon)
     return tuple(
         FutureOutline(
@@ -167,7 +165,6 @@ def outline_futures(instance: Instance) -> tuple[FutureOutline, ...]:
             ),
         )
         for way in ways
-        if instance.futures
     )
 
 
@@ -202,20 +199,15 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         outlines, names = outline_futures(instance), tuple(dict.fromkeys(unweighted))
         return replace(summarise(instance.replacing(futures={}), every=every), futures=outlines, unweighted=names)
     found = _find_hits(instance)
-    measured = _spread_evenly(instance.events, MEASURED)
+    measured = _spread_evenly(instance.events, MOST_MEASURED)
     builder = extensive_form_model(instance, measured)
-    bought, rules, shortages, actual, fallbacks = _no_shock_plan(instance)
     return Summary(
         counts=_counts(instance) | _model_size(instance, builder, len(measured)),
         ranges=_coefficient_ranges(builder, cost(builder, instance, measured)),
-        hits=tuple(found.values() if every else _spread_evenly(list(found.values()), HIT)),
-        struck=tuple(_row_hits(row.name, [found[name] for name in row.shocks]) for row in folds(instance, found)),
+        hits=tuple(found.values() if every else _spread_evenly(list(found.values()), MOST_HITS)),
+        struck=tuple(_row_hits(row.name, [found[name] for name in row.shocks]) for row in shock_rows(instance, found)),
         previews=previews(instance),
-        bought_without_shocks=bought,
-        clash=rules,
-        baseline_shortages=shortages,
-        actual=actual,
-        fallbacks=fallbacks,
+        **_no_shock_figures(instance),
     )
 
 
@@ -285,26 +277,29 @@ def _shock_hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Sho
     return ShockHit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
 
 
-def _no_shock_plan(
-    instance: Instance,
-) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...], tuple[ActualOutput, ...], tuple[Fallback, ...]]:
-    """Return purchases, conflict, shortages, actual outputs and fallbacks of the no-shock plan.
+def _no_shock_figures(instance: Instance) -> dict[str, Any]:
+    """Return the fields of a summary on the no-shock plan, by name.
 
     Purchases exclude forced ones. The conflict is that of the baseline, or of the rules on time to survive.
     """
     undisrupted = without_disruptions(instance.by_expected_cost())
     found = solve_extensive_form(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, find_conflict(undisrupted, Settings(), Clock()).rules, (), (), ()
-    plan = read_plan(undisrupted, found.builder, found.values.tolist())
-    bought = {o: size for o, size in plan.sizes.items() if is_bought(undisrupted, o, size)}
-    # Forced purchases do not show which options pay off by themselves.
-    bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
-    rules = find_conflict(instance, Settings(), Clock()).rules if instance.survival_rules else ()
-    values = found.values.tolist()
+        rules = find_conflict(undisrupted, Settings(), Clock()).rules
+        return {"bought_without_shocks": {}, "clash": rules, "baseline_shortages": ()}
+    values, force = found.values.tolist(), instance.policy.force
+    sizes = read_plan(undisrupted, found.builder, values).sizes
     baseline = read_flows(undisrupted, found.builder.column_index(), values, undisrupted.baseline)
-    shortages = tuple(_shortages(undisrupted, found.builder, values))
-    return bought, rules, shortages, actual_outputs(undisrupted, baseline), tuple(_fallbacks(undisrupted, baseline))
+    return {
+        # Forced purchases do not show which options pay off by themselves.
+        "bought_without_shocks": {
+            o: size for o, size in sizes.items() if is_bought(undisrupted, o, size) and o not in force
+        },
+        "clash": find_conflict(instance, Settings(), Clock()).rules if instance.survival_rules else (),
+        "baseline_shortages": tuple(_shortages(undisrupted, baseline)),
+        "actual": actual_outputs(undisrupted, baseline),
+        "fallbacks": tuple(_fallbacks(undisrupted, baseline)),
+    }
 
 
 def _fallbacks(undisrupted: Instance, baseline: Flows) -> Iterator[Fallback]:
@@ -312,15 +307,13 @@ def _fallbacks(undisrupted: Instance, baseline: Flows) -> Iterator[Fallback]:
     for p, process in undisrupted.processes.items():
         capacity = math.fsum(undisrupted.baseline.capacity[p])
         ran = math.fsum(baseline[p, "activity"]) / capacity if capacity > 0 else 0.0
-        if process.restart_months > 0 and ran > process.min_utilisation + ABOVE:
+        if process.restart_months > 0 and ran > process.min_utilisation + ABOVE_CONTRACTS:
             yield Fallback(p, ran, process.min_utilisation)
 
 
-def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[float]) -> Iterable[Shortage]:
-    """Yield the shortage of each segment in its worst period, if the no-shock plan leaves one."""
-    columns, label = builder.column_index(), undisrupted.horizon.label
-    for d, demand in undisrupted.baseline.demand.items():
-        short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
-        worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)
-        if worst is not None and short[worst] > NEGLIGIBLE * float(demand[worst]):
-            yield Shortage(d, label(worst), short[worst], float(demand[worst]))
+def _shortages(undisrupted: Instance, baseline: Flows) -> Iterator[Shortage]:
+    """Yield the shortage of each segment in its worst period, if a baseline leaves one."""
+    labels = list(map(undisrupted.horizon.label, undisrupted.horizon.periods))
+    for d, lack in baseline_shortages(undisrupted, baseline).items():
+        t = labels.index(lack.period)
+        yield Shortage(d, lack.period, baseline[d, "unserved"][t], float(undisrupted.baseline.demand_at(d, t)))

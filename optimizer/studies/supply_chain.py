@@ -14,7 +14,7 @@ The module also computes other supply figures of the baseline: regional shares, 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,9 +25,9 @@ from optimizer.results.plan import ActualOutput, Flow, Flows, Lack, ReadOnly, So
 from optimizer.results.result import first_largest
 from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_PASSAGE, ROUNDING
 
-Sort = Literal["activity", "scrap", "stock", "flow", "substitute", "unserved", "segment"]
-# Usual beginnings of the names of stages, in the order of the chain; used only to order stages of a cyclic chain.
-USUAL = ("mine", "scrap", "concentrat", "crack", "separat", "refin", "recycl", "metal", "alloy", "magnet")
+PlaceKind = Literal["activity", "scrap", "stock", "flow", "substitute", "unserved", "segment"]
+# Usual words in the names of stages, in the order of the chain; used only to order stages of a cyclic chain.
+STAGE_WORDS = ("mine", "scrap", "concentrat", "crack", "separat", "refin", "recycl", "metal", "alloy", "magnet")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class ChainPlace:
     key: str  # unique in its chain
     # Kind of the place; ``unserved`` is the source of demand that is not served, ``flow`` an option that gives a
     # commodity and is neither an activity nor a stock.
-    sort: Sort
+    kind: PlaceKind
     column: int  # column of the place, 0 at the start of the chain
-    stage: str = ""  # stage of activities; empty for other sorts
+    stage: str = ""  # stage of activities; empty for other kinds
     region: str = ""  # region of activities, and of flows whose option has one; otherwise empty
     owner: str = ""  # segment, commodity, or label of a flow, for places that have one; otherwise empty
 
@@ -110,8 +110,8 @@ def _stages_before(instance: Instance) -> tuple[dict[str, set[str]], set[str]]:
 
 
 def _usual_rank(stage: str) -> int:
-    places = [i for i, word in enumerate(USUAL) if word in stage.lower()]
-    return places[0] if places else len(USUAL)
+    places = [i for i, word in enumerate(STAGE_WORDS) if word in stage.lower()]
+    return places[0] if places else len(STAGE_WORDS)
 
 
 def _scrap(instance: Instance) -> set[str]:
@@ -146,13 +146,13 @@ class _ChainBuilder:
     def chain(self) -> Chain:
         for commodity in self.instance.commodities:
             self._add_passages(commodity)
-        into = [each for each in self.passages if self.places[each.target].sort == "segment"]
+        into = [each for each in self.passages if self.places[each.target].kind == "segment"]
         by_region: dict[str, float] = defaultdict(float)
         for each in into:
             place = self.places[each.source]
-            if place.sort == "activity":
+            if place.kind == "activity":
                 by_region[place.region] += each.tonnes
-        short = sum(each.tonnes for each in into if self.places[each.source].sort == "unserved")
+        short = sum(each.tonnes for each in into if self.places[each.source].kind == "unserved")
         demanded = sum(map(self._demanded, self.instance.demands))
         horizon = self.instance.horizon
         return Chain(
@@ -197,7 +197,7 @@ class _ChainBuilder:
 
     def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, demanded: float) -> None:
         # The smallest segment has sources as well, so that what reaches it is compared with its own demand.
-        wanted = self._demanded(target.owner) if target.sort == "segment" else demanded
+        wanted = self._demanded(target.owner) if target.kind == "segment" else demanded
         if demanded <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * wanted:
             return
         if source.column >= target.column:
@@ -309,24 +309,18 @@ def actual_outputs(instance: Instance, baseline: Flows) -> tuple[ActualOutput, .
     return tuple(found)
 
 
-def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
-    """Return production by region in the first and the last year, by commodity that is demanded or is an input.
+def supply_shares(
+    instance: Instance, baseline: Flows, years: Collection[int] = ()
+) -> dict[str, tuple[SourceShare, ...]]:
+    """Return production by region in calendar years, by default the first and the last, by commodity.
 
+    Commodities that are neither demanded nor an input are left out.
     HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
     """
-    return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
-
-
-def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
-    """Return production by region in every year of the horizon, by commodity that is demanded or is an input."""
-    return _shares(instance, baseline, instance.horizon.years)
-
-
-def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[SourceShare, ...]]:
-    used = {demand.commodity for demand in instance.demands.values()}
-    used |= {commodity for activity in instance.activities.values() for commodity in activity.input}
-    chosen = tuple(years)
-    made = {c: tuple(_share(instance, baseline, c, year) for year in chosen) for c in instance.commodities if c in used}
+    years = years or sorted({instance.horizon.start, instance.horizon.end})
+    inputs = (activity.input for activity in instance.activities.values())
+    used = {demand.commodity for demand in instance.demands.values()}.union(*inputs)
+    made = {c: tuple(_share(instance, baseline, c, year) for year in years) for c in instance.commodities if c in used}
     return {commodity: shares for commodity, shares in made.items() if any(share.tonnes > 0 for share in shares)}
 
 

@@ -65,14 +65,14 @@ def _both(instance: Instance, flows: Flows, path: Path, periods: range) -> tuple
 
 def place_title(instance: Instance, place: ChainPlace) -> str:
     """Return the printed name of a place of the supply chain."""
-    if place.sort == "activity":
+    if place.kind == "activity":
         return stage_title(instance, place.stage, place.region)
-    if place.sort == "segment":
+    if place.kind == "segment":
         return display_name(instance, place.owner)
-    if place.sort == "flow":
+    if place.kind == "flow":
         return ", ".join(filter(None, (place.owner, place.region and region_name(instance, place.region))))
     words = {"scrap": "scrap collected", "stock": "from stock", "substitute": "substitutes", "unserved": "NOT SERVED"}
-    return words[place.sort]
+    return words[place.kind]
 
 
 class Atlas:
@@ -111,7 +111,7 @@ class Atlas:
     def _of(self, place: ChainPlace) -> int:
         if place.key not in self._number:
             self._number[place.key] = len(self.places)
-            common = {"title": place_title(self.instance, place), "sort": place.sort, "column": place.column}
+            common = {"title": place_title(self.instance, place), "sort": place.kind, "column": place.column}
             self.places.append({**common, "stage": place.stage, "region": place.region})
         return self._number[place.key]
 
@@ -120,7 +120,7 @@ class Atlas:
         return {"columns": self.columns, "places": self.places, "commodities": self.commodities}
 
 
-SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": VERMILION}
+PLACE_COLOURS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": VERMILION}
 # Share of the height that a column's places fill; the rest is space between them.
 FILL = 0.72
 # Largest number of places tried for a name, up and down by turns.
@@ -214,14 +214,14 @@ class _Bands:
         from matplotlib.patches import Rectangle
 
         x, top, high = place.column / self.last, self.top[place.key], self.size[place.key] * self.scale
-        pattern = self.colours[place.region][1] * 3 if place.sort == "activity" and place.region in self.colours else ""
+        pattern = self.colours[place.region][1] * 3 if place.kind == "activity" and place.region in self.colours else ""
         self.panel.add_patch(
             Rectangle(
                 (x - 0.012, top), 0.024, max(high, 0.002), facecolor=self._colour(place), hatch=pattern, linewidth=0
             )
         )
         words = place_title(self.instance, place)
-        bold = "bold" if place.sort == "unserved" else "normal"
+        bold = "bold" if place.kind == "unserved" else "normal"
         text = self.panel.text(x + 0.018, top + high / 2, words, va="center", fontsize=6.3, fontweight=bold,
                                bbox={"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 0.3})  # fmt: skip
         self.names.append((text, place.column))
@@ -243,7 +243,7 @@ class _Bands:
             taken.append(text.get_window_extent())
 
     def _colour(self, place: ChainPlace) -> str:
-        return SORTS.get(place.sort) or self.colours.get(place.region, (GREY, ""))[0]
+        return PLACE_COLOURS.get(place.kind) or self.colours.get(place.region, (GREY, ""))[0]
 
 
 def _region_handles(instance: Instance, colours: Mapping[str, tuple[str, str]], used: Sequence[str]) -> list[Any]:
@@ -258,7 +258,7 @@ def _region_handles(instance: Instance, colours: Mapping[str, tuple[str, str]], 
 
 
 def _rank(place: ChainPlace, order: Sequence[str]) -> int:
-    if place.sort == "unserved":
+    if place.kind == "unserved":
         return len(order) + 2
     return order.index(place.region) if place.region in order else len(order) + 1
 

@@ -201,7 +201,7 @@ def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
     for each in drawn.passages:
         # Stocks, scrap, substitutes, segments, and flows without a region are at home.
         ends = places[each.source].region or home, places[each.target].region or home
-        if places[each.source].sort != "unserved" and ends[0] != ends[1] and all(ends):
+        if places[each.source].kind != "unserved" and ends[0] != ends[1] and all(ends):
             flows[ends] += each.tonnes
     return flows
 

@@ -348,10 +348,10 @@ def _looks(present: Collection[str]) -> dict[str, tuple[str, str]]:
 
 
 def _source(instance: Instance, place: ChainPlace) -> str:
-    if place.sort == "activity":
+    if place.kind == "activity":
         return "from home" if place.region in (instance.home, NO_REGION) else "from abroad"
     named = {"stock": "from stock", "scrap": "from scrap", "substitute": "by substitutes", "unserved": "unserved"}
-    return named.get(place.sort) or place_title(instance, place)
+    return named.get(place.kind) or place_title(instance, place)
 
 
 def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSources], chosen: str) -> Canvas:

@@ -28,7 +28,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.frames import actual_frame
 from optimizer.studies.summary import (
-    MEASURED,
+    MOST_MEASURED,
     Fallback,
     FutureOutline,
     MinMedianMax,
@@ -65,7 +65,7 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
         "Network": f"commodities: {counts['commodities']}; existing processes: {counts['processes']}; "
         f"segments: {counts['demands']}{_home_note(instance)}",
         "Options": f"{counts['options']}: {kinds}" if kinds else "none",
-        "Model": f"about {size}" if counts["shocks"] > MEASURED else size,
+        "Model": f"about {size}" if counts["shocks"] > MOST_MEASURED else size,
         "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
         + " (as the solver sees them)",
         "Bought without shocks": _bought_without_shocks(instance, summary),

@@ -23,7 +23,7 @@ from optimizer.instance.variants import with_eased_floors
 from optimizer.results.result import Result, hardest_of
 from optimizer.results.saved import finite_or_none
 from optimizer.solver import Listener, Settings, ignore, interruptible
-from optimizer.studies.conclusion import measured_plan
+from optimizer.studies.conclusion import plan_with_base
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts, tightened
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, ShortBudget, WhatIfs
 from optimizer.studies.explain.reason import reason
@@ -186,7 +186,7 @@ def explain(
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(made.instance, settings, clock, listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
-        result, measure = measured_plan(solver, made.instance, settings, own, made.notes, known=known)
+        result, measure = plan_with_base(solver, made.instance, settings, own, made.notes, known=known)
         on_part(result)
         explanation = Explanation(result, settings.share_of_price)
         if result.status == "stopped":

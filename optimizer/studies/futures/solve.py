@@ -44,7 +44,7 @@ from optimizer.units import MoneyLike
 # Share of the remaining time for solving each future by itself.
 ALONE_SHARE = 0.4
 NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
-OPEN_REFERENCE = "Not all least costs of futures alone were proven in time: regrets may be larger."
+UNPROVEN_REFERENCE = "Not all least costs of futures alone were proven in time: regrets may be larger."
 
 
 def solve_futures(
@@ -266,15 +266,15 @@ class _Search:
             notes=(),
             gap_left=None if solved.gap_left is None else self._gap_left(number, solved.gap_left),
         )
-        frame = run_record(instance, self.settings, self.clock, own, ())
+        record = run_record(instance, self.settings, self.clock, own, ())
         with open_evaluator(instance, self.settings, self.evaluator.futures[number] if attacked is None else None) as e:
-            result, report = PlanConclusion(instance, self.settings, self.clock, own, e, frame, faced, None).audited()
+            result, report = PlanConclusion(instance, self.settings, self.clock, own, e, record, faced, None).audited()
         # The joint search proves no bounds for a single future.
         count = len(self.tree.futures)
         several = "both" if count == 2 else f"all {count}"
         name = f"the plan of {several} futures" if count > 1 else f"the plan of {self.measure}"
-        result = replace(result, given=name, bound=None, gap_bound=None, mip_gap=None)
-        result = replace(result, seconds=self.timer.seconds(self.clock))
+        seconds = self.timer.seconds(self.clock)
+        result = replace(result, given=name, bound=None, gap_bound=None, mip_gap=None, seconds=seconds)
         if not report.ok:
             raise audit_error(instance, [f"{future.name}: {each}" for each in report.disagreements], result)
         return result
@@ -308,7 +308,7 @@ class _Search:
         bound = self._bound_of_measure(solved.bound_of_cost(priced), cost, futures)
         distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
-        parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
+        first_answers = [each.t for future in self.tree.futures for each in future.answers[:1]]
         unpriced = (NO_PRICE,) if no_shock is None and self.alone is None else ()
         unproven = self._unproven_references(alone)
         notes = (*self.notes, *self.evaluator.notes, *unpriced, *unproven)
@@ -325,7 +325,7 @@ class _Search:
             mip_gap=distance,
             futures=futures,
             decisions=decisions(self.tree, results),
-            first_question=self.instance.horizon.label(min(parted)) if parted else None,
+            first_question=self.instance.horizon.label(min(first_answers)) if first_answers else None,
             price_of_survival=price_of_survival(expected("total_cost"), no_shock),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
@@ -336,9 +336,11 @@ class _Search:
         """Return the accuracy of regret as a difference of two costs, money; 0 for other measures."""
         return FINEST_SHARE * max(abs(each.total_cost) for each in results) if self.measure.kind == "regret" else 0.0
 
-    def _status(self, results: Sequence[Result], distance: float | None, search: str, doubts: Sequence[str]) -> Status:
+    def _status(
+        self, results: Sequence[Result], distance: float | None, search: str, unproven: Sequence[str]
+    ) -> Status:
         is_proven = distance is not None and distance <= self.settings.mip_gap
-        if not is_proven and (doubts or search == "stopped"):
+        if not is_proven and (unproven or search == "stopped"):
             return "stopped"
         return "survives" if all(each.survives for each in results) else "gap"
 
@@ -348,7 +350,7 @@ class _Search:
 
     def _unproven_references(self, alone: Sequence[Alone]) -> tuple[str, ...]:
         """Return a note if regret counts from a least cost that was not proven in time."""
-        return (OPEN_REFERENCE,) * (self.measure.kind == "regret" and any(each.is_stopped for each in alone))
+        return (UNPROVEN_REFERENCE,) * (self.measure.kind == "regret" and any(each.is_stopped for each in alone))
 
     def _bound_of_measure(self, bound: float | None, cost: float, futures: tuple[FutureResult, ...]) -> float | None:
         """Return the bound of the measure; for regret, reduced by the unproven part of the least costs."""
@@ -373,7 +375,7 @@ class _Search:
         record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *conflict.notes))
         record |= {"seconds": self.timer.seconds(self.clock), "audit": AuditReport().to_dict()}
         return FuturesResult(
-            status="none" if solved.status == "infeasible" else "stopped",
+            status="none" if is_proven else "stopped",
             measure=str(self.measure),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=conflict.rules,

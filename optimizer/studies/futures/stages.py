@@ -19,7 +19,7 @@ from optimizer.tolerances import ROUNDING, SAME_VALUE
 
 ALL = "all branches"
 # If orders are folded, an option with more different orders than this in one stage becomes one order with ranges.
-MOST_WAYS = 3
+MOST_UNFOLDED = 3
 # A question, its branch and the period from which the answer is known.
 _KnownAnswer = tuple[str, str, int]
 Range = tuple[float, float]
@@ -39,7 +39,7 @@ class StageOrder:
     futures: tuple[int, ...]  # indices of its futures, in the order of the result
     branch: str  # the branches of these futures, in words; `ALL` for all futures
     probability: float  # total probability of these futures
-    ways: int = 1  # number of different orders that are folded into this one; 1 if it is not folded
+    merged: int = 1  # number of different orders that are folded into this one; 1 if it is not folded
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def find_stages(result: FuturesResult, *, folded: bool = False) -> tuple[Stage, 
     """Return the stages of a plan in the order of time; a plan without questions has one stage.
 
     Args:
-        folded: whether more than `MOST_WAYS` different orders of an option in a stage become one order with ranges.
+        folded: whether more than `MOST_UNFOLDED` different orders of an option in a stage become one order with ranges.
     """
     if not result.futures:
         return ()
@@ -175,9 +175,9 @@ def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded
         by_option[option].append(_order(answers, t, option, alike))
     orders = []
     for option, some in by_option.items():
-        is_folded = folded and len(some) > MOST_WAYS
+        is_folded = folded and len(some) > MOST_UNFOLDED
         mine = _by_future(each for name, each in bought if name == option)
-        orders += [_order(answers, t, option, mine, ways=len(some))] if is_folded else some
+        orders += [_order(answers, t, option, mine, merged=len(some))] if is_folded else some
     idle = set(range(len(result.futures))) - {each.number for _, each in bought}
     return Stage(
         t,
@@ -237,7 +237,7 @@ def _by_future(some: Iterable[_StagePurchase]) -> list[_StagePurchase]:
     return list(found.values())
 
 
-def _order(answers: _Answers, t: int, option: str, some: Sequence[_StagePurchase], ways: int = 1) -> StageOrder:
+def _order(answers: _Answers, t: int, option: str, some: Sequence[_StagePurchase], merged: int = 1) -> StageOrder:
     futures = tuple(sorted({each.number for each in some}))
     sizes, paid = [each.size for each in some], [each.paid for each in some]
     return StageOrder(
@@ -246,12 +246,12 @@ def _order(answers: _Answers, t: int, option: str, some: Sequence[_StagePurchase
         min(each.t for each in some),
         max(each.last for each in some),
         # Sizes that are equal up to the tolerance count as one size.
-        (min(sizes), max(sizes)) if ways > 1 else (sizes[0], sizes[0]),
+        (min(sizes), max(sizes)) if merged > 1 else (sizes[0], sizes[0]),
         (min(paid), max(paid)),
         futures,
         answers.words(futures, t),
         answers.probability(futures),
-        ways,
+        merged,
     )
 
 

@@ -133,7 +133,7 @@ def solve_retimed(
         return value_of_result(instance, search_futures(retimed(instance, dates), settings, clock, alone=alone))
 
 
-def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings) -> Result | None:
+def find_informed_plan(memory: Memory, instance: Instance, settings: Settings) -> Result | None:
     """Find the best plan of one future with the least outlay at its cost, as an executor's task; None without one.
 
     None as well if the search was stopped at a plan with an unpriced gap: the best plan may have none.
@@ -197,7 +197,7 @@ class _FuturesSearch:
         self.instance, self.tree, self.clock, self.listener = instance, instance.tree, clock, listener
         self.settings = replace(settings.within(clock), checkpoint=None)
         self.kind = instance.policy.objective.kind
-        self.alone: dict[int, Result] = {}
+        self.informed: dict[int, Result] = {}
         self.known: Sequence[Alone] = ()
         self.found: dict[Nodes, MeasuredCost] = {}
 
@@ -220,7 +220,7 @@ class _FuturesSearch:
             study,
             costs=self._costs(),
             questions=tuple(self._questions(self.found[nodes(self.instance)])),
-            alone=tuple(self.alone.get(id(each.instance)) for each in self.tree.futures),
+            alone=tuple(self.informed.get(id(each.instance)) for each in self.tree.futures),
             followed=tuple(followed),
             orders=self._orders(),
             tolerance=tolerance_base.tolerance,
@@ -263,8 +263,8 @@ class _FuturesSearch:
             if isinstance(answer, MeasuredCost):
                 self.found[keys[number]] = answer
             elif answer is not None:
-                self.alone[keys[number]] = answer
-        own = [self.alone[id(each.instance)] for each in self.tree.futures if id(each.instance) in self.alone]
+                self.informed[keys[number]] = answer
+        own = [self.informed[id(each.instance)] for each in self.tree.futures if id(each.instance) in self.informed]
         if not self.instance.policy.objective.needs_outcomes and len(own) == len(self.tree.futures):
             self.found.setdefault(self._at_once, informed_cost(self.instance, own))
         self.found = with_bounds_of_finer(self.found)
@@ -274,7 +274,7 @@ class _FuturesSearch:
         exact = replace(self.settings, mip_gap=min(self.settings.mip_gap, EXACT_GAP), tolerance=None)
         settings = exact if self.kind == "regret" else self.settings
         instances = {id(each.instance): each.instance for each in self.tree.futures}
-        return {key: Task(solve_alone_in_full, (each.by_expected_cost(), settings)) for key, each in instances.items()}
+        return {key: Task(find_informed_plan, (each.by_expected_cost(), settings)) for key, each in instances.items()}
 
     def _retimed_tasks(self) -> dict[Any, Task]:
         """Return the search for each other set of dates of answers, by its nodes.
@@ -303,7 +303,7 @@ class _FuturesSearch:
     def _follow_all(self) -> list[FollowedPlan]:
         """Return the regret table, informed plans in every other future; futures of one instance are solved once."""
         first = {id(each.instance): each for each in reversed(self.tree.futures)}
-        found = self._followed([each for key, each in first.items() if key in self.alone])
+        found = self._followed([each for key, each in first.items() if key in self.informed])
         rows = list[FollowedPlan]()
         for plan in self.tree.futures:
             for future in self.tree.futures:
@@ -315,9 +315,9 @@ class _FuturesSearch:
     def _followed(self, owners: Sequence[Future]) -> dict[tuple[str, int], FollowedPlan]:
         """Return the plans followed in the owners' futures, by name of the plan's owner and id of the instance."""
         tasks, found = list[Task](), dict[tuple[str, int], FollowedPlan]()
-        plans = [(each.name, self.alone[id(each.instance)].plan) for each in owners]
+        plans = [(each.name, self.informed[id(each.instance)].plan) for each in owners]
         for future in owners:
-            own = self.alone[id(future.instance)]
+            own = self.informed[id(future.instance)]
             found[future.name, id(future.instance)] = FollowedPlan(
                 future.name, "", own.total_cost, own.survival_gap, 0.0, own.survives
             )
@@ -328,14 +328,14 @@ class _FuturesSearch:
         return found
 
     def _with_regret(self, row: FollowedPlan, instance: Instance) -> FollowedPlan:
-        own, price = self.alone[id(instance)], self.instance.policy.gap_price
+        own, price = self.informed[id(instance)], self.instance.policy.gap_price
         if row.cost is None or row.gap is None:
             return row
         if price is None and row.gap > own.survival_gap * (1 + SAME_VALUE):
             return row
         return replace(row, regret=row.cost + (price or 0.0) * row.gap - own.priced_cost)
 
-    def _perform(self, tasks: Sequence[Task], what: str) -> "list[tuple[int, Any]]":
+    def _perform(self, tasks: Sequence[Task], what: str) -> list[tuple[int, Any]]:
         """Return the results of tasks with their indices; tasks not reached in time are left out."""
         found = list[tuple[int, Any]]()
         if not tasks or self.clock.is_over:
@@ -354,8 +354,8 @@ class _FuturesSearch:
             "static": never_known(self.instance),
             "perfect": known_at_once(self.instance),
         }
-        keys = {kind: nodes(retimed(self.instance, each)) for kind, each in dates.items()}
-        return {kind: self.found[key] for kind, key in keys.items() if key in self.found}
+        found = {kind: self.found.get(nodes(retimed(self.instance, each))) for kind, each in dates.items()}
+        return {kind: each for kind, each in found.items() if each is not None}
 
     def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
         return [
@@ -375,7 +375,7 @@ class _FuturesSearch:
     def _orders(self) -> tuple[InformedOrder, ...] | None:
         plans = list[Sequence[Decision]]()
         for future in self.tree.futures:
-            own = self.alone.get(id(future.instance))
+            own = self.informed.get(id(future.instance))
             if own is None:
                 return None
             plans.append(decisions_in_future(future.instance, own))
@@ -383,9 +383,8 @@ class _FuturesSearch:
 
     def _is_open(self) -> bool:
         """Return whether any search was stopped before its proof."""
-        return "stopped" in {each.status for each in self.found.values()} | {
-            each.status for each in self.alone.values()
-        }
+        informed = (each.status for each in self.informed.values())
+        return "stopped" in {*(each.status for each in self.found.values()), *informed}
 
 
 # Dates of answers.
