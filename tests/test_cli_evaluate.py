@@ -123,7 +123,7 @@ def test_futures_have_a_row_each(tmp_path: Path) -> None:
     done = run(*words, width=80)
     assert done.exit_code == 4, done.output
     assert "1 of 2 plans survive in all of 2 futures" in done.stdout
-    assert "made up" in done.stdout
+    assert "assumed: where" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     said = json.loads(run(*words, "--json").stdout)
     # The plant of 20 t at 400k instead of 200k: 4M more.

@@ -24,7 +24,7 @@ from optimizer.report.figures.studies import tree_edges
 from optimizer.report.screen import Screen
 from optimizer.report.tables.futures import futures_facts, futures_headline, futures_tables
 from optimizer.results.futures import FuturesResult
-from optimizer.studies.futures.solve import OPEN_REFERENCE, _Search
+from optimizer.studies.futures.solve import UNPROVEN_REFERENCE, _Search
 from optimizer.studies.futures.stages import ALL, find_stages
 
 ROOT = Path(__file__).parent.parent
@@ -87,7 +87,7 @@ def test_a_question_of_one_branch_alone_and_probabilities_that_are_made_up() -> 
     assert "From 2029, when duration (long 50 %, short 50 %) is known" in words
     assert "war.long 25 % plant 2029 10 t/yr 1,000" in words
     assert "Nothing is bought in 2029 in: war.short, peace." in words
-    assert "Probabilities made up: where the file gives none" in words
+    assert "Probabilities assumed: where the file gives none" in words
     assert "From 2030, when colour (red 50 %, blue 50 %) is known Nothing is bought in 2030." in words
     assert [(stage.t, len(stage.orders), stage.idle) for stage in find_stages(result)] == [
         (0, 1, ""), (1, 0, ALL), (2, 1, "war.short, peace"), (3, 0, ALL)
@@ -149,7 +149,7 @@ def test_an_option_that_is_bought_in_many_ways_is_one_row_with_ranges() -> None:
     )
     result = solved("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {{{branches}}}}}}}")
     (folded,) = find_stages(result, folded=True)[-1].orders
-    assert (folded.ways, folded.branch) == (5, ALL)
+    assert (folded.merged, folded.branch) == (5, ALL)
     assert folded.size == pytest.approx((2, 10))
     assert folded.paid == pytest.approx((200, 1000))
     assert len(find_stages(result)[-1].orders) == 5
@@ -484,7 +484,7 @@ def test_a_regret_from_unproven_least_costs_is_not_proven(monkeypatch: pytest.Mo
     result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml", ["policy.objective=regret"]))
     assert result.status == "stopped"
     assert result.bound == pytest.approx(result.total_cost - 1e6, abs=100)
-    assert OPEN_REFERENCE in result.notes
+    assert UNPROVEN_REFERENCE in result.notes
 
 
 def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:

@@ -524,11 +524,11 @@ def test_ctrl_c_is_passed_on_and_no_task_starts_any_more() -> None:
 def test_a_least_outlay_reads_as_no_less_than_it_is_and_its_bound_as_no_more() -> None:
     # A euro more than what six digits can say: the figure that is shown has to suffice, whoever types it.
     least = CaseLeastOutlay("plain", "optimal", 23_357_401.0, 23_357_399.0)
-    said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
+    said = str(facts.least_outlay_part(Comparison({"plain": tiny()}, least=(least,))))
     assert "is 23.3575M USD" in said
     assert "for less than 23.3573M USD" in said
     least = CaseLeastOutlay("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
-    said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
+    said = str(facts.least_outlay_part(Comparison({"plain": tiny()}, least=(least,))))
     assert "is 11.5M USD" in said
     assert "for less than 11.5M USD" in said
 

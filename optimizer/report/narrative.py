@@ -40,7 +40,7 @@ from optimizer.results.result import Result, by_gap, hardest_of, worst_at_each_s
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
-from optimizer.studies.shocks import Fold, folds
+from optimizer.studies.shocks import ShockRow, shock_rows
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -468,16 +468,16 @@ def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...
 
 def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Return shocks by entry, as tables fold them: a few of a family by their suffixes, more by their number."""
-    rows = folds(instance, [event.name for event in instance.events])
+    rows = shock_rows(instance, [event.name for event in instance.events])
     places = {name: row for row in rows for name in row.shocks}
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(places[name].shocks[0], []).append(name)
-    said = [_fold_words(instance, places[first], members) for first, members in groups.items()]
+    said = [_row_words(instance, places[first], members) for first, members in groups.items()]
     return (*said[:ENTRIES], *([f"and {len(said) - ENTRIES} more"] if len(said) > ENTRIES else []))
 
 
-def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
+def _row_words(instance: Instance, row: ShockRow, names: Sequence[str]) -> str:
     """Return a group as ``Full embargo (2028, 2029)``, ``Storms: 12 shocks``, or ``Storms: 3 of 12 shocks``."""
     title, which = zip(*(entry_title(instance, instance.event(name)) for name in names), strict=True)
     if not row.is_many:

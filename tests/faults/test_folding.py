@@ -24,7 +24,7 @@ from optimizer.report.tables.render import show
 from optimizer.report.tables.stress import stress_parts
 from optimizer.results.result import weakness
 from optimizer.studies.comparison import BudgetPoint, Comparison, ComparisonColumn, Frontier, LoneShock, single_point
-from optimizer.studies.shocks import fold_outcomes, folds, worst_rows
+from optimizer.studies.shocks import row_outcomes, shock_rows, worst_rows
 from optimizer.studies.summary import summarise
 from tests.conftest import BUT_SAMPLES
 
@@ -70,16 +70,16 @@ def words(picture: bytes) -> str:
 def test_a_row_a_family_and_one_start_shocks_alone(instance: so.Instance, poor: so.Result) -> None:
     names = [event.name for event in instance.events]
     assert len(names) == 59
-    assert {row.name: len(row.shocks) for row in folds(instance, names)} == COUNTS
-    assert [row.name for row in folds(instance, names, every=True)] == names
+    assert {row.name: len(row.shocks) for row in shock_rows(instance, names)} == COUNTS
+    assert [row.name for row in shock_rows(instance, names, every=True)] == names
     # A family of which one shock is there is that shock.
-    assert [row.name for row in folds(instance, ["embargo@2028Q1", "strike"])] == ["embargo@2028Q1", "strike"]
+    assert [row.name for row in shock_rows(instance, ["embargo@2028Q1", "strike"])] == ["embargo@2028Q1", "strike"]
 
 
 def test_a_row_shows_the_weakest_of_its_shocks_and_names_the_worst(instance: so.Instance, poor: so.Result) -> None:
     outcomes = {outcome.name: outcome for outcome in poor.shocks}
-    for row in fold_outcomes(folds(instance, outcomes), poor):
-        some = [outcomes[name] for name in row.fold.shocks]
+    for row in row_outcomes(shock_rows(instance, outcomes), poor):
+        some = [outcomes[name] for name in row.shocks]
         assert row.failed == sum(not each.survives for each in some)
         assert row.worst.gap == max(each.gap for each in some)
         for d, (name, service) in row.segments.items():
@@ -89,8 +89,8 @@ def test_a_row_shows_the_weakest_of_its_shocks_and_names_the_worst(instance: so.
 
 
 def test_the_hardest_rows_are_kept_in_their_order(instance: so.Instance, poor: so.Result) -> None:
-    rows = fold_outcomes(folds(instance, [outcome.name for outcome in poor.shocks]), poor)
-    assert [row.fold.name for row in worst_rows(rows, 2)] == ["embargo", "trouble"]
+    rows = row_outcomes(shock_rows(instance, [outcome.name for outcome in poor.shocks]), poor)
+    assert [row.name for row in worst_rows(rows, 2)] == ["embargo", "trouble"]
     assert worst_rows(rows, 40) == rows
 
 

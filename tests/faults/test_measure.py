@@ -18,7 +18,7 @@ from optimizer.report.format import served_over_floor
 from optimizer.report.html.book import book
 from optimizer.report.tables import sensitivity as shown
 from optimizer.report.tables.attack import attack_parts
-from optimizer.report.tables.budgets import bound_text, sure
+from optimizer.report.tables.budgets import accuracy_sentence, bound_text
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare, frontier
@@ -213,16 +213,16 @@ def test_a_cost_that_is_not_proven_has_its_bound_beside_it_also_with_gaps_at_the
 
 def test_nothing_is_said_to_be_proven_of_columns_that_were_stopped() -> None:
     found = compare(bulk(), [None, 1e6], facts=())
-    assert sure(found).startswith("Proven: costs to ")
+    assert accuracy_sentence(found).startswith("Proven: costs to ")
     stopped = [replace(each, result=replace(each.result, status="stopped")) for each in found.columns]
-    assert sure(replace(found, columns=tuple(stopped))) == ""
+    assert accuracy_sentence(replace(found, columns=tuple(stopped))) == ""
 
 
 def test_what_is_proven_of_a_column_with_a_priced_gap_is_its_cost_with_the_gap() -> None:
     # Without money a gap is left, which counts in what is minimised; with enough of it none is.
     instance = bulk(policy={"gap_price": 1})
-    assert sure(compare(instance, [0], facts=())).endswith(", with gaps at their price.")
-    enough = sure(compare(instance, [None], facts=()))
+    assert accuracy_sentence(compare(instance, [0], facts=())).endswith(", with gaps at their price.")
+    enough = accuracy_sentence(compare(instance, [None], facts=()))
     assert enough.startswith("Proven: costs to ")
     assert "gaps" not in enough
     ranges = {"demands.motors.shortage_cost": {"low": 0.9, "high": 1, "of": "value"}}

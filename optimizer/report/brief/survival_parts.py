@@ -15,10 +15,10 @@ from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result, hardest_of
 from optimizer.studies.purchases import purchases
 from optimizer.studies.shocks import (
-    Folded,
-    fold_outcomes,
-    folds,
+    RowOutcome,
     is_known,
+    row_outcomes,
+    shock_rows,
     shortages,
     unserved_money,
     unserved_tonnes,
@@ -46,16 +46,16 @@ def not_all_unserved(instance: Instance, outcomes: Iterable[Outcome]) -> tuple[s
 
 
 @dataclass(frozen=True)
-class _ShockRow:
+class _ShownRow:
     """The shocks of an entry of the file, and the one whose figures the table shows."""
 
-    row: Folded
+    row: RowOutcome
     outcomes: Sequence[Outcome]
     # The worst failing shock; if all floors hold, the one with the largest unserved demand at shortage cost.
     shown: Outcome
 
     @classmethod
-    def of(cls, instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> "_ShockRow":
+    def of(cls, instance: Instance, row: RowOutcome, outcomes: Sequence[Outcome]) -> "_ShownRow":
         if all(each.survives for each in outcomes):
             return cls(row, outcomes, _most_unserved(instance, outcomes))
         return cls(row, outcomes, min((each for each in outcomes if each.fails), key=urgency, default=row.worst))
@@ -68,9 +68,9 @@ class _ShockRow:
 
 def survival_part(instance: Instance, result: Result) -> BriefPart:
     """Return the part with the entries of shocks, failing ones first: shortage below floors, and unserved demand."""
-    rows = fold_outcomes(folds(instance, [each.name for each in result.shocks]), result)
+    rows = row_outcomes(shock_rows(instance, [each.name for each in result.shocks]), result)
     known = {each.name: each for each in result.shocks}
-    made = (_ShockRow.of(instance, row, [known[name] for name in row.fold.shocks if name in known]) for row in rows)
+    made = (_ShownRow.of(instance, row, [known[name] for name in row.shocks if name in known]) for row in rows)
     ordered = sorted(made, key=lambda each: each.sort_key(instance))
     shown, rest = ordered[:MOST_SHOCKS], ordered[MOST_SHOCKS:]
     columns = (
@@ -84,7 +84,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     said = [_kept_sentence(result, rows), *_dearer_dates(instance, result, shown)]
     said += [_hidden_sentence(instance, result, rest)] if rest else []
     note = "Floor: the share of demand that has to be served in a shock. "
-    if any(each.row.fold.is_many for each in shown):
+    if any(each.row.is_many for each in shown):
         note += "Where a row stands for several shocks all its figures are those of one: with the largest survival gap "
         note += "or, where floors hold in all, with most unserved by value. "
     note += "Unserved in all: above floors as well. Survival gap: what is below floors, at its shortage cost."
@@ -99,7 +99,7 @@ def _most_unserved(instance: Instance, outcomes: Iterable[Outcome]) -> Outcome:
     return max(outcomes, key=lambda each: unserved_money(instance, each))
 
 
-def _dearer_dates(instance: Instance, result: Result, shown: Iterable[_ShockRow]) -> Iterator[str]:
+def _dearer_dates(instance: Instance, result: Result, shown: Iterable[_ShownRow]) -> Iterator[str]:
     """Yield for failing rows the shock with the most unserved demand, if the figures shown are of another shock."""
     pairs = [(each.shown, _most_unserved(instance, each.outcomes)) for each in shown if not each.row.survives]
     dearer = [most for own, most in pairs if unserved_money(instance, most) > unserved_money(instance, own)]
@@ -108,7 +108,7 @@ def _dearer_dates(instance: Instance, result: Result, shown: Iterable[_ShockRow]
         yield f"Another shock of a row leaves more unserved than the one shown: {loss}."
 
 
-def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShockRow]) -> str:
+def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShownRow]) -> str:
     """Return the number of shocks not shown, whether the plan survives them, and their largest unserved demand."""
     hidden = [outcome for each in rest for outcome in each.outcomes]
     which = "all survived" if all(each.row.survives for each in rest) else "some of them not survived"
@@ -120,9 +120,9 @@ def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShockRo
     return f"{said}; at most {si(unserved_money(instance, most), result.money)} goes unserved in one."
 
 
-def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
+def _kept_sentence(result: Result, rows: Sequence[RowOutcome]) -> str:
     """Return how many shocks the plan survives; a remark says that each shock of an entry counts."""
-    each = " Each date, length or draw of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
+    each = " Each date, length or draw of a shock counts as one." if any(row.is_many for row in rows) else ""
     kept = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')} survived"
     return f"{kept}{may_fail_words(result)}.{each}"
 
@@ -133,7 +133,7 @@ def may_fail_words(result: Result) -> str:
     return f", {may:,} may fail" if may else ""
 
 
-def _shock_row(instance: Instance, each: _ShockRow) -> tuple[Any, ...]:
+def _shock_row(instance: Instance, each: _ShownRow) -> tuple[Any, ...]:
     """Return the row of an entry's shocks; all figures are of one shock."""
     outcome = each.shown
     below = sum(service.below_floor for service in outcome.segments.values())
@@ -141,23 +141,23 @@ def _shock_row(instance: Instance, each: _ShockRow) -> tuple[Any, ...]:
     return _row_name(instance, each), _row_verdict(instance, each), below, outcome.gap, *unserved
 
 
-def _row_name(instance: Instance, each: _ShockRow) -> str:
+def _row_name(instance: Instance, each: _ShownRow) -> str:
     """Return the entry's name, its number of shocks, and the date of the shock whose figures are shown."""
-    fold, outcome = each.row.fold, each.shown
+    row, outcome = each.row, each.shown
     title, which = entry_title(instance, instance.event(outcome.name))
-    if not fold.is_many or not which:
+    if not row.is_many or not which:
         return dated_name(instance, instance.event(outcome.name))
     if not is_date(instance, which):
-        return f"{title}, {plural(len(fold.shocks), 'shock')}"
-    name, window = f"{title}, {plural(len(fold.shocks), 'date')}", windowed(outcome.first, outcome.last)
+        return f"{title}, {plural(len(row.shocks), 'shock')}"
+    name, window = f"{title}, {plural(len(row.shocks), 'date')}", windowed(outcome.first, outcome.last)
     if not outcome.survives:
         return f"{name}, worst {window}"
     return f"{name}, most unserved {window}" if unserved_tonnes(outcome) > 0 else name
 
 
-def _row_verdict(instance: Instance, each: _ShockRow) -> str:
+def _row_verdict(instance: Instance, each: _ShownRow) -> str:
     row = each.row
-    if row.fold.is_many:
+    if row.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
         return f"✗ {row.count_text}{_segments_below(instance, each.outcomes)}" if row.failed else held
     return "✓ held" if row.survives else f"✗ missed{_segments_below(instance, [each.shown])}"

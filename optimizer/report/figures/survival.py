@@ -44,7 +44,7 @@ from optimizer.report.format import (
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
 from optimizer.results.result import Result, weakest_of
-from optimizer.studies.shocks import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
+from optimizer.studies.shocks import RowOutcome, ShockRow, row_outcomes, shock_rows, urgency, worst_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +124,7 @@ def _figures(service: Service) -> list[Any]:
     return [service.worst_service, service.floor, service.worst_period, service.first_failure, service_text(service)]
 
 
-def critical(instance: Instance, result: Result, *, every: bool = False) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
+def critical(instance: Instance, result: Result, *, every: bool = False) -> tuple[Sequence[ShockRow], tuple[str, ...]]:
     """Return the rows to show, and the shocks whose paths are shown, both in the order of the instance.
 
     Of too many, those with the largest gap and then the weakest service are chosen. The worst shock of each row is
@@ -134,19 +134,19 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
         result: the plan at hand, whose shocks decide, whatever other plans a report has.
         every: whether each shock has its own row.
     """
-    rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
+    rows = row_outcomes(shock_rows(instance, [each.name for each in result.shocks], every=every), result)
     rows = worst_rows(rows, EVERY if every else MOST)
     names = [row.worst.name for row in rows] + [each.name for each in sorted(result.shocks, key=urgency)]
     kept = frozenset(list(dict.fromkeys(names))[: max(PATHS, len(rows))])
-    return tuple(row.fold for row in rows), tuple(each.name for each in result.shocks if each.name in kept)
+    return rows, tuple(each.name for each in result.shocks if each.name in kept)
 
 
-def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
+def lanes(instance: Instance, rows: Sequence[ShockRow]) -> tuple[Lane, ...]:
     """Return the rows of the figures with titles and windows."""
     return tuple(_lane(instance, row, [instance.event(name) for name in row.shocks]) for row in rows)
 
 
-def _lane(instance: Instance, row: Fold, events: Sequence[Shock]) -> Lane:
+def _lane(instance: Instance, row: ShockRow, events: Sequence[Shock]) -> Lane:
     title, which = entry_title(instance, events[0])
     which = "" if row.is_many else which
     return Lane(row.name, title, which, len(events), spans(event.periods for event in events))
@@ -163,14 +163,14 @@ def spans(windows: Iterable[range]) -> Spans:
     return tuple((first, stop - first) for first, stop in ends)
 
 
-def failing(instance: Instance, result: Result, row: Fold) -> Spans:
+def failing(instance: Instance, result: Result, row: ShockRow) -> Spans:
     """Return the windows of the shocks of a row that the plan does not survive."""
     own = frozenset(row.shocks)
     failed = (outcome.name for outcome in result.shocks if outcome.fails and outcome.name in own)
     return spans(instance.event(name).periods for name in failed)
 
 
-def tightest(rows: Sequence[Folded]) -> tuple[str, str] | None:
+def tightest(rows: Sequence[RowOutcome]) -> tuple[str, str] | None:
     """Return the worst shock and its weakest segment, by the rule of the tables; None without shocks."""
     worst = min((row.worst for row in rows if row.worst.segments), key=urgency, default=None)
     if worst is None:
@@ -178,10 +178,10 @@ def tightest(rows: Sequence[Folded]) -> tuple[str, str] | None:
     return worst.name, list(worst.segments)[weakest_of(list(worst.segments.values()))]
 
 
-def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, Any]:
+def compact_row(instance: Instance, result: Result, row: RowOutcome) -> dict[str, Any]:
     """Return a row under a plan for JSON; a segment is as in `compact`, followed by the name of its shock."""
     return {
-        "name": row.fold.name,
+        "name": row.name,
         "failed": row.failed,
         "excused": row.excused,
         "mark": row.mark,
@@ -189,14 +189,14 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
         "worst_word": row.worst_word,
         "worst": row.worst.name,
         "worst_title": full_name(instance, instance.event(row.worst.name)),
-        "windows_failed": failing(instance, result, row.fold),
+        "windows_failed": failing(instance, result, row),
         "segments": {d: [*_figures(each), name] for d, (name, each) in row.segments.items()},
         "partial": [d for d in row.segments if d in row.partial],
-        "full": {d: served_in_full(instance, row.fold.shocks, d) for d in instance.demands if d in row.full},
+        "full": {d: served_in_full(instance, row.shocks, d) for d in instance.demands if d in row.full},
     }
 
 
-def shock_windows(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> tuple[ShockWindow, ...]:
+def shock_windows(instance: Instance, names: Sequence[str], rows: Sequence[ShockRow]) -> tuple[ShockWindow, ...]:
     """Return the named shocks with the demand and the floor of each segment."""
     places = {name: row.name for row in rows for name in row.shocks}
     return tuple(_shock_window(instance, instance.event(name), places.get(name, "")) for name in names)
@@ -269,12 +269,12 @@ CLASSES: Mapping[Standing, tuple[str, str, str]] = {
 
 
 def draw_heatmap(
-    instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], unlisted: int
+    instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[RowOutcome], unlisted: int
 ) -> Canvas:
     """Draw the worst period of each segment in each shock."""
     from matplotlib.patches import Patch
 
-    segments, is_many = list(instance.demands), any(row.fold.is_many for row in rows)
+    segments, is_many = list(instance.demands), any(row.is_many for row in rows)
     width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
     # The slanted names of segments take most of what stands above the rows.
     above = max(1.5, 0.3 + 0.04 * max(len(display_name(instance, d)) for d in segments))
@@ -307,7 +307,7 @@ def draw_heatmap(
     return canvas
 
 
-def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
+def _cell(instance: Instance, row: RowOutcome, d: str) -> tuple[Standing, str]:
     """Return the class of a segment in a row, and the text of its cell."""
     mark = PARTIAL if d in row.partial else ""
     if d in row.segments:
@@ -315,7 +315,7 @@ def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
         kind, text = standing(service), service_text(service)
         return kind, f"✗{text}" if kind == "below" else text + mark
     if d in row.full:
-        return "full", served_in_full(instance, row.fold.shocks, d) + mark
+        return "full", served_in_full(instance, row.shocks, d) + mark
     return "free", f"–{mark}"
 
 
@@ -329,7 +329,7 @@ def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: st
                linespacing=1.0)  # fmt: skip
 
 
-def _row_label(lane: Lane, row: Folded) -> str:
+def _row_label(lane: Lane, row: RowOutcome) -> str:
     """Return the label of a row, ``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; for one shock, its name."""
     if lane.shocks == 1:
         return f"{row.mark} {_short_title(lane, 46)}"
@@ -377,7 +377,7 @@ def draw_stocks(
     result: Result,
     held: Mapping[str, ByPeriod],
     lanes: Sequence[Lane],
-    rows: Sequence[Folded],
+    rows: Sequence[RowOutcome],
     unlisted: int,
 ) -> Canvas:
     """Draw every stockpile, and below them the windows of the shocks."""
@@ -420,8 +420,10 @@ def _name_years(canvas: Canvas, panel: "Axes", horizon: Horizon) -> None:
         each.tick_params(which="both", bottom=False)
 
 
-def _windows(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], panel: "Axes") -> None:
-    horizon, by_name = instance.horizon, {row.fold.name: row for row in rows}
+def _windows(
+    instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[RowOutcome], panel: "Axes"
+) -> None:
+    horizon, by_name = instance.horizon, {row.name: row for row in rows}
 
     def bars(number: int, spans: Spans, **style: Any) -> None:
         for first, periods in spans:
@@ -431,14 +433,14 @@ def _windows(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Se
     for number, lane in enumerate(lanes):
         row = by_name[lane.name]
         bars(number, lane.windows, color=GREY)
-        bars(number, failing(instance, result, row.fold), color=VERMILION, hatch="xxxx")
+        bars(number, failing(instance, result, row), color=VERMILION, hatch="xxxx")
     panel.set_ylim(len(lanes) - 0.4, -0.6)
     panel.set_yticks(range(len(lanes)), [_lane_words(lane, by_name[lane.name]) for lane in lanes], fontsize=6.5)
     panel.grid(axis="x")
     remove_frame(panel)
 
 
-def _lane_words(lane: Lane, row: Folded) -> str:
+def _lane_words(lane: Lane, row: RowOutcome) -> str:
     mark = "" if row.survives else "✗ "
     if lane.shocks == 1:
         return mark + _short_title(lane, 46)

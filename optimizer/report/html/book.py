@@ -32,14 +32,14 @@ from optimizer.report.figures.survival import (
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times
 from optimizer.report.format import DEPENDENCE, changed_words, plural
 from optimizer.report.provenance import Source, head_comment, run_facts, sources
-from optimizer.report.tables.budgets import baseline_words, losses, note_on_attacks, tolerance_words
+from optimizer.report.tables.budgets import baseline_words, lost_shock_sentences, note_on_attacks, tolerance_words
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, Plan, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.comparison import BudgetPoint, Frontier
 from optimizer.studies.purchases import Purchase, outlay_part_note, purchases, spent_words
-from optimizer.studies.shocks import Fold, Folded, fold_outcomes
-from optimizer.studies.supply_chain import Chain, yearly_supply_shares
+from optimizer.studies.shocks import RowOutcome, ShockRow, row_outcomes
+from optimizer.studies.supply_chain import Chain, supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si
 
@@ -58,7 +58,7 @@ class PlanView:
     moves: tuple[Purchase, ...]  # the purchases
     stocks: Mapping[str, ByPeriod]  # by non-empty stockpile, t at the end of each period
     passings: tuple[Passing, ...]  # the shocks whose paths are shown
-    rows: tuple[Folded, ...]  # rows of the figures, each for one shock or several
+    rows: tuple[RowOutcome, ...]  # rows of the figures, each for one shock or several
     shares: Mapping[str, tuple[SourceShare, ...]]  # by commodity, the shares of regions in every year
     # The cost waterfall of the whole cost, and that beyond the no-shock plan.
     parts: tuple[years.CostStep, ...]
@@ -171,7 +171,7 @@ def _plan_of(result: Result) -> Plan | None:
 
 
 def plan_view(
-    instance: Instance, point: BudgetPoint, names: Sequence[str], rows: Sequence[Fold], survived: TimeToSurvive
+    instance: Instance, point: BudgetPoint, names: Sequence[str], rows: Sequence[ShockRow], survived: TimeToSurvive
 ) -> PlanView:
     """Compute the page's data of one plan.
 
@@ -193,8 +193,8 @@ def plan_view(
         moves=purchases(instance, result),
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
         passings=passings(instance, result, names) if planned else (),
-        rows=fold_outcomes(rows, result) if planned else (),
-        shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
+        rows=row_outcomes(rows, result) if planned else (),
+        shares=supply_shares(instance, result.baseline, instance.horizon.years) if result.baseline is not None else {},
         parts=years.cost_steps(result) if planned else (),
         beyond=years.beyond(result) if planned else (),
         note=years.beyond_note(result),
@@ -293,7 +293,7 @@ class Book:
             "baseline": {**found.baseline, "words": baseline_words(found, money)},
             "gap": found.accuracy,
             "proven": tolerance_words(found, money),
-            "losses": losses(list(zip(words, (point.result for point in points), strict=True)), money),
+            "losses": lost_shock_sentences(list(zip(words, (point.result for point in points), strict=True)), money),
             "stopped": found.stopped,
             "quick": self.is_quick,
             "trimmed": False,

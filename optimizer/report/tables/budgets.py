@@ -29,13 +29,13 @@ from optimizer.studies.comparison import (
 )
 from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.shocks import Fold, folds
+from optimizer.studies.shocks import ShockRow, shock_rows
 from optimizer.studies.study_frames import union
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si, si_down, si_up
 
 # Largest number of rows of a table, and of characters of a bar.
-MOST, BAR = 40, 16
+MOST_LONE_ROWS, BAR_LENGTH = 40, 16
 # From this width on, outlays are drawn as bars.
 WITH_BARS = 60
 # Relative change below which a size counts as unchanged.
@@ -44,7 +44,7 @@ NOTICEABLE = 5e-3
 LoneLine = tuple[str | Text, Sequence[Text], float | None]
 
 
-def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
+def columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
     """Return the caption of the given columns: the meaning of the marks, and the accuracy of the figures."""
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. "
     if any(column.result.shocks for column in columns):
@@ -52,7 +52,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
         text += "periods, with other floors. ✗ below the floor. "
     text += "Largest share: of what is made in the "
     text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
-    text += f"{percent(DEPENDENCE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
+    text += f"{percent(DEPENDENCE)}. {_gap_definition(columns)}{accuracy_sentence(comparison, columns)}"
     if cost_without_shocks_differs(columns):
         text += " The price of a column counts from its own cost without shocks, under the same rules and budget: "
         text += "columns that differ only in rules or budgets compare by total cost."
@@ -69,7 +69,7 @@ def cost_without_shocks_differs(columns: Iterable[ComparisonColumn]) -> bool:
     return bool(with_price) and max(known) - min(known) > SAME_VALUE * max(map(abs, known))
 
 
-def least(comparison: Comparison, width: int) -> Table | Text | None:
+def least_outlay_part(comparison: Comparison) -> Table | Text | None:
     """Return the least outlay that survives everything, as a sentence or a table of cases; None if not computed."""
     if not comparison.least:
         return None
@@ -128,9 +128,9 @@ def no_outlay_words(instance: Instance, cause: str) -> str:
     return f"no outlay is enough: whatever is spent, some floor fails in some {cause}"
 
 
-def _sufficient_amount(value: float | None) -> str:
+def _sufficient_amount(value: float) -> str:
     """Return a least outlay to six digits, rounded up so that the printed amount is sufficient."""
-    return "–" if value is None else si_up(value, digits=6)
+    return si_up(value, digits=6)
 
 
 def _proven_bound(value: float | None) -> str:
@@ -147,11 +147,11 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         return None
     cases = list(comparison.alone)
     instance = comparison.cases[cases[0]]
-    rows = folds(
+    rows = shock_rows(
         instance, union({each.shock: each for each in shocks} for shocks in comparison.alone.values()), every=every
     )
     together = _line_together(comparison)
-    lines = [*_lone_lines(comparison, rows[:MOST]), *together]
+    lines = [*_lone_lines(comparison, rows[:MOST_LONE_ROWS]), *together]
     heads = ["Least outlay"] if len(cases) == 1 else cases
     if len(cases) == 1 and width >= WITH_BARS:
         heads, lines = [*heads, ""], _with_bars(lines)
@@ -170,14 +170,14 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     )
 
 
-def _lone_lines(comparison: Comparison, rows: Sequence[Fold]) -> list[LoneLine]:
+def _lone_lines(comparison: Comparison, rows: Sequence[ShockRow]) -> list[LoneLine]:
     """Return a line for each row of shocks, with the outlay of its costliest shock in each case."""
     by_case = [{each.shock: each for each in shocks} for shocks in comparison.alone.values()]
     lines = list[LoneLine]()
     for row in rows:
-        dearest = [_costliest(row, known) for known in by_case]
+        costliest = [_costliest(row, known) for known in by_case]
         lines.append(
-            (_lone_title(row, dearest), [*map(_lone_cell, dearest)], dearest[0].outlay if dearest[0] else None)
+            (_lone_title(row, costliest), [*map(_lone_cell, costliest)], costliest[0].outlay if costliest[0] else None)
         )
     return lines
 
@@ -193,28 +193,29 @@ def _line_together(comparison: Comparison) -> list[LoneLine]:
     return [(Text(whole, style="bold"), amounts, together.get(cases[0]))]
 
 
-def _lone_title(row: Fold, dearest: Sequence[LoneShock | None]) -> str:
+def _lone_title(row: ShockRow, costliest: Sequence[LoneShock | None]) -> str:
     """Return the name of a row's first shock, which is its costliest one if any outlay in the row is known."""
-    is_known = any(each is not None and each.rank >= 0 for each in dearest)
+    is_known = any(each is not None and each.rank >= 0 for each in costliest)
     return row.shocks[0] + (f"\n{'costliest' if is_known else 'one'} of {len(row.shocks):,}" if row.is_many else "")
 
 
 def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
-    """Add a bar to each line in proportion to its outlay; the longest bar has `BAR` characters."""
+    """Add a bar to each line in proportion to its outlay; the longest bar has `BAR_LENGTH` characters."""
     largest = max(outlay or 0.0 for *_, outlay in lines) or inf
-    bars = [Text("█" * round(BAR * (outlay or 0.0) / largest), style="cyan") for *_, outlay in lines]
+    bars = [Text("█" * round(BAR_LENGTH * (outlay or 0.0) / largest), style="cyan") for *_, outlay in lines]
     return [(label, [*cells, bar], outlay) for (label, cells, outlay), bar in zip(lines, bars, strict=True)]
 
 
-def _costliest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
+def _costliest(row: ShockRow, known: Mapping[str, LoneShock]) -> LoneShock | None:
     """Return the shock of a row with the highest rank, as "stopped" if another one is; None if none is in `known`."""
     found = [known[name] for name in row.shocks if name in known]
-    dearest = max(found, key=lambda each: each.rank, default=None)
-    is_open = dearest is not None and dearest.status == "optimal" and any(each.status == "stopped" for each in found)
-    return replace(dearest, status="stopped") if dearest is not None and is_open else dearest
+    costliest = max(found, key=lambda each: each.rank, default=None)
+    if costliest is None or costliest.status != "optimal" or all(each.status != "stopped" for each in found):
+        return costliest
+    return replace(costliest, status="stopped")
 
 
-def _lone_caption(rows: Sequence[Fold], comparison: Comparison) -> str:
+def _lone_caption(rows: Sequence[ShockRow], comparison: Comparison) -> str:
     is_annual = any(map(has_annual_budget, comparison.cases.values()))
     limits = "within the annual budget alone" if is_annual else "without a budget"
     said = f"Outlay if this were the only shock, {limits}, rounded up; one purchase may serve several shocks."
@@ -222,7 +223,7 @@ def _lone_caption(rows: Sequence[Fold], comparison: Comparison) -> str:
         said += " A family or an ensemble is one row; --all lists each shock."
     is_stopped = any(each.status == "stopped" for shocks in comparison.alone.values() for each in shocks)
     said += " ?: not known or not proven, since the search was stopped." if is_stopped else ""
-    left = sum(len(row.shocks) for row in rows[MOST:])
+    left = sum(len(row.shocks) for row in rows[MOST_LONE_ROWS:])
     what = "are not shown" if is_stopped else "cost less and are not shown"
     return said + (f" {plural(left, 'more shock')} {what}." if left > 0 else "")
 
@@ -241,7 +242,7 @@ def _lone_amount(outlay: float | None) -> str:
     return DASH if outlay is None else "0" if outlay < 0.5 else si_up(outlay, digits=4)
 
 
-def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
+def budget_steps_table(comparison: Comparison) -> Table | None:
     """Build the table of what the next amount of money buys at each budget; None if it was not computed."""
     if not comparison.steps:
         return None
@@ -249,7 +250,7 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
     more = si(comparison.steps[0].more, instance.money, 4)
     text = f"Gap of all shocks and total cost: change from the plan of the budget to that of {more} more; {DASH}: no "
     text += "proven change. Gap of the worst shock: in the one plan and in the other. "
-    text += _gap_definition(comparison.columns) + sure(comparison)
+    text += _gap_definition(comparison.columns) + accuracy_sentence(comparison)
 
     def if_known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
         """Return a writer of cells: `nothing` for a step that changes nothing, ``?`` for a step that is not known."""
@@ -276,7 +277,7 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
     )
 
 
-def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
+def accuracy_sentence(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
     """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
     settled = [column for column in columns or comparison.columns if column.result.status != "stopped"]
     costs = tolerance_text(_tolerance_bases(comparison, settled), next(iter(comparison.cases.values())).money)
@@ -319,7 +320,7 @@ def _survival_change(step: BudgetStep) -> str:
 
 
 def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
-    """Describe the noticeable changes of sizes in a step, and the shocks that the larger budget gives up."""
+    """Describe the noticeable changes of sizes in a step, and the shocks that only the smaller budget survives."""
     if not step.is_known:
         return Text("not known: the search was stopped", style="yellow")
     if step.is_nothing:
@@ -331,7 +332,7 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
         for o, more in step.changes.items()
         if (o in before) != (o in after) or abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
-    lost = given_up(step.before, step.after)
+    lost = lost_shocks(step.before, step.after)
     said = list_names(parts, 6) if parts else "the same, at other times"
     lower = "a lower cost with gaps at their price" if step.after.has_priced_gaps else "a smaller sum of gaps"
     return said + (f"; no longer survives {list_names(list(lost), 3)}, for {lower}" if lost else "")
@@ -348,7 +349,7 @@ def breakpoints_table(comparison: Comparison) -> Table | Text:
     text += "" if comparison.is_whole else ", where the two budgets are no further apart"
     text += "; budgets whose search was stopped are left out" if comparison.stopped else ""
     text += "; what comes and goes between two budgets that were solved is not seen. "
-    text += f"Plans that are as good as each other may buy other options. {sure(comparison)}"
+    text += f"Plans that are as good as each other may buy other options. {accuracy_sentence(comparison)}"
     return screen_table(
         instance,
         comparison.frames.frame("breakpoints"),
@@ -374,7 +375,7 @@ def _builds_changed(comparison: Comparison, change: Breakpoint) -> str:
 def _shocks_changed(change: Breakpoint, money: str) -> str:
     kept, lost = change.parts["survived"], change.parts["lost"]
     text = ", ".join([*(f"✓ {name}" for name in kept), *(f"✗ {name}" for name in lost)]) or "–"
-    return f"{text} ({why_given_up(change.before, change.after, money)})" if lost else text
+    return f"{text} ({why_lost(change.before, change.after, money)})" if lost else text
 
 
 # Sentences on the plans of several budgets.
@@ -403,13 +404,13 @@ def tolerance_words(found: Frontier, money: str) -> str:
     return f"{tolerance_text([found.tolerance_base], money)}{priced}"
 
 
-def given_up(before: Result, after: Result) -> tuple[str, ...]:
+def lost_shocks(before: Result, after: Result) -> tuple[str, ...]:
     """Return the shocks that a plan survives and that of a larger budget fails; an attack must be listed for both."""
     lost = {outcome.name for outcome in after.shocks if not outcome.survives}
     return tuple(name for name in before.shocks_survived if name in lost)
 
 
-def why_given_up(before: Result, after: Result, money: str) -> str:
+def why_lost(before: Result, after: Result, money: str) -> str:
     """Return why a larger budget survives less: the sum of all gaps decides, or cost and priced gaps together."""
     if after.has_priced_gaps:
         return "cost and gaps at their price decide together"
@@ -419,14 +420,14 @@ def why_given_up(before: Result, after: Result, money: str) -> str:
     return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}: no proven change"
 
 
-def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
-    """Return a sentence for each plan that gives up shocks; `results` are texts and plans of increasing budgets."""
+def lost_shock_sentences(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
+    """Return a sentence for each plan that loses shocks; `results` are texts and plans of increasing budgets."""
     said = []
     for (less, before), (more, after) in pairwise(results):
-        names = given_up(before, after)
+        names = lost_shocks(before, after)
         if names and after.baseline is not None:
             which = f"{list_names(names, 3)} {'is' if len(names) == 1 else 'are'} no longer survived"
-            said.append(f"With {more}, {which}, unlike with {less}: {why_given_up(before, after, money)}.")
+            said.append(f"With {more}, {which}, unlike with {less}: {why_lost(before, after, money)}.")
     return said
 
 

@@ -20,11 +20,11 @@ from optimizer.report.tables.budgets import (
     bound_text,
     breakpoints_table,
     budget_steps_table,
-    caption,
+    columns_caption,
     cost_without_shocks_differs,
-    least,
+    least_outlay_part,
     lone_shocks_table,
-    losses,
+    lost_shock_sentences,
 )
 from optimizer.report.tables.render import closing_lines, cross_table
 from optimizer.results.plan import Lack
@@ -49,7 +49,7 @@ def later_parts(comparison: Comparison, width: int, *, part: str, every: bool = 
     """Return a part printed after the grid: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
     if part == "alone":
         return ["", lone_shocks_table(comparison, width, every=every)]
-    return ["", {"least": least, "next": budget_steps_table}[part](comparison, width)]
+    return ["", {"least": least_outlay_part, "next": budget_steps_table}[part](comparison)]
 
 
 def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
@@ -171,7 +171,7 @@ def column_tables(
         parts += [_columns_table(comparison, columns, chosen, rows, f"{title}, continued" if parts else title), ""]
     return [
         *parts[:-1],
-        Text(caption(comparison, columns, against), style="dim"),
+        Text(columns_caption(comparison, columns, against), style="dim"),
         *closing_lines(rows.reasons()),
     ]
 
@@ -211,7 +211,8 @@ class _Rows:
         if self.by_case:
             return []
         money = self._instance(self.columns[0]).money
-        return losses([(budget_text(column.budget, money), column.result) for column in self.columns], money)
+        results = [(budget_text(column.budget, money), column.result) for column in self.columns]
+        return lost_shock_sentences(results, money)
 
     def _instance(self, column: ComparisonColumn) -> Instance:
         return self.comparison.cases[column.case]
@@ -259,12 +260,12 @@ class _Rows:
                 digits = self._digits("calm_cost")
                 yield (
                     f"Cost without shocks, {money}",
-                    [_amount(c.result, c.result.calm_cost, digits) for c in self.columns],
+                    [_money_cell(c.result, c.result.calm_cost, digits) for c in self.columns],
                 )
             digits = self._digits("price_of_survival")
             yield (
                 f"{self._price_words()}, {money}",
-                [_amount(column.result, column.result.price_of_survival, digits) for column in self.columns],
+                [_money_cell(c.result, c.result.price_of_survival, digits) for c in self.columns],
             )
 
     def _price_words(self) -> str:
@@ -366,12 +367,6 @@ def _survived_cell(result: Result) -> Text:
     return Text(count + doubt, style=KEPT if result.survives else FAILS)
 
 
-def _money_cell(result: Result, amount: float, digits: int) -> Text:
-    if result.baseline is None:
-        return Text("–", style="dim")
-    return Text(si(amount, digits=digits))
-
-
 def _proven_differences(results: Sequence[Result], name: str) -> Iterator[float]:
     """Yield the differences of a figure between plans whose costs are proven to differ, rounding errors excepted."""
     rounding = FINEST_SHARE * max(abs(result.total_cost) for result in results)
@@ -381,7 +376,7 @@ def _proven_differences(results: Sequence[Result], name: str) -> Iterator[float]
             yield apart
 
 
-def _amount(result: Result, amount: float | None, digits: int) -> Text:
+def _money_cell(result: Result, amount: float | None, digits: int) -> Text:
     return Text("–", style="dim") if amount is None or result.baseline is None else Text(si(amount, digits=digits))
 
 

@@ -23,11 +23,11 @@ from optimizer.report.format import (
 )
 from optimizer.report.narrative import share_of_base
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import answer, binding, builds_table
+from optimizer.report.tables.plan import answer, builds_table, limits_table
 from optimizer.report.tables.render import attack_parts_note, label_rows
 from optimizer.results.result import Result
 from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
-from optimizer.studies.shocks import folds
+from optimizer.studies.shocks import shock_rows
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import least_whole, si, si_down, si_up
 
@@ -285,7 +285,7 @@ class ValueRows:
     """Collector of values into rows: the shocks of a family or an ensemble, known one by one, share a row."""
 
     def __init__(self, instance: Instance, *, every: bool = False) -> None:
-        rows = folds(instance, [event.name for event in instance.events], every=every)
+        rows = shock_rows(instance, [event.name for event in instance.events], every=every)
         self._owners = {name: row.shocks for row in rows if row.is_many for name in row.shocks}
         self._kept: list[PartValue] = []
         self._is_folded = False
@@ -466,7 +466,7 @@ class ExplanationPrinter:
         """Print the answer, the plan, and the binding limits."""
         self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
         self.console.print(answer(self.instance, result))
-        for part in (builds_table(self.instance, result, self.console.width), binding(self.instance, result)):
+        for part in (builds_table(self.instance, result, self.console.width), limits_table(self.instance, result)):
             if part is not None and result.baseline is not None:
                 self.console.print()
                 self.console.print(part)

@@ -36,6 +36,10 @@ from optimizer.units import si
 MOST_LISTED_FUTURES = 40
 # At most this many futures are named in a sentence.
 NAMED_FUTURES = 3
+ASSUMED_PROBABILITIES = (
+    "Probabilities",
+    "assumed: where the file gives none, the branches of a question are equally likely",
+)
 _FOLDED = "Rows with several sizes stand for orders that differ from branch to branch; --all lists each."
 
 
@@ -132,7 +136,7 @@ def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
             f"{gaps}, summed over shocks; of the worst shock in any future {si(result.worst_gap, money, 4)}",
         )
     if are_several and not result.are_probabilities_given:
-        yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
+        yield ASSUMED_PROBABILITIES
 
 
 def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
@@ -170,8 +174,8 @@ def _first_orders(instance: Instance, result: FuturesResult, first: Stage) -> st
     when = f"before {instance.horizon.label(first.end)}"
     if not first.orders:
         return f"nothing {when}: all purchases wait for an answer"
-    dearest = sorted(first.orders, key=lambda each: -each.paid[1])
-    names = list_names([display_name(instance, each.option) for each in dearest], NAMED_FUTURES)
+    costliest = sorted(first.orders, key=lambda each: -each.paid[1])
+    names = list_names([display_name(instance, each.option) for each in costliest], NAMED_FUTURES)
     return f"{between(*first.spent_range, result.money, 4)} {when}: {names}"
 
 
@@ -248,7 +252,7 @@ def stage_caption(instance: Instance, stage: Stage) -> str:
     keys = [key for each in stage.questions for key in (each.question, *(branch for branch, _ in each.branches))]
     lines = ["; ".join(f"{key}: {titles[key]}" for key in keys if key in titles)]
     lines.append(f"Nothing is bought {_stage_span(instance, stage)} in: {stage.idle}." if stage.idle else "")
-    lines.append(_FOLDED if any(each.ways > 1 for each in stage.orders) else "")
+    lines.append(_FOLDED if any(each.merged > 1 for each in stage.orders) else "")
     return "\n".join(filter(None, lines))
 
 
@@ -269,8 +273,8 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
     futures, left = result.futures, max(0, len(result.futures) - MOST_LISTED_FUTURES)
     shown, caption = result, ""
     if left and not every:
-        dearest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_LISTED_FUTURES]
-        shown = replace(result, futures=tuple(dearest))
+        costliest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_LISTED_FUTURES]
+        shown = replace(result, futures=tuple(costliest))
         verb = "is" if left == 1 else "are"
         caption = f" {plural(left, 'more future')} {verb} not shown: first come those that fail, then the costliest;"
         caption += " --all lists each."

@@ -1,10 +1,8 @@
 """Tables of the value of deciding later and of knowing earlier: the answer, then questions, plans and orders."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -13,15 +11,20 @@ from rich.text import Text
 from optimizer.instance.derived import display_name, size_text
 from optimizer.instance.questions import each_question, question_above
 from optimizer.report.format import DASH, list_names, percent, plural
+from optimizer.report.tables.futures import ASSUMED_PROBABILITIES
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import closing_lines, cross_table
-from optimizer.studies.futures.study_result import FollowedPlan, InformedOrder, MeasuredCost, OrderClass, QuestionTiming
+from optimizer.studies.futures.study_result import (
+    FollowedPlan,
+    FuturesStudy,
+    InformedOrder,
+    MeasuredCost,
+    OrderClass,
+    QuestionTiming,
+)
 from optimizer.studies.measure import ProvenDifference
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si, si_down, si_up
-
-if TYPE_CHECKING:
-    from optimizer.studies.futures.study_result import FuturesStudy
 
 # Digits of costs and of their differences.
 DIGITS, FINE_DIGITS = 3, 4
@@ -163,7 +166,7 @@ def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     yield "Information", _value_text(found, "information", "the adaptive plan", "one that knows every answer")
     yield from order_facts(found)
     if not found.adaptive.are_probabilities_given:
-        yield "Probabilities", "made up: where the file gives none, all branches of a question are equally likely"
+        yield ASSUMED_PROBABILITIES
 
 
 def _kind_text(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
@@ -387,7 +390,7 @@ def _regret_matrix(found: FuturesStudy) -> Table:
 
 def _regret_cell(row: FollowedPlan | None) -> str:
     if row is None:
-        return "?"
+        return UNKNOWN
     mark = "*" if row.broken_rules else ""
     if row.cost is None:
         return f"impossible{mark}"
@@ -432,9 +435,9 @@ def _orders_table(found: FuturesStudy) -> Table:
         "Option",
         [ordered_in, "Size", "First\nordered", "Signposts"],
         rows,
-        caption=f"Size: bought before {first}, or in all years where no plan orders it by then; of an order in all "
-        "plans the smallest. First ordered: with foresight; the adaptive plan may order it later. Signposts: questions "
-        "open then on which it depends, and when they are answered.",
+        caption=f"Size: bought before {first}, or in all years where no plan orders it by then; for an order in all "
+        "plans, the smallest. First ordered: with foresight; the adaptive plan may order it later. Signposts: "
+        "questions open then on which it depends, and when they are answered.",
         layouts={ordered_in: shared, "Signposts": shared, "First\nordered": left},
         **WIDE,
     )

@@ -41,14 +41,14 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase, purchases
-from optimizer.studies.shocks import Folded, fold_outcomes, folds, worst_rows
+from optimizer.studies.shocks import RowOutcome, row_outcomes, shock_rows, worst_rows
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
 
 # Largest number of rows of the survival table without --all.
 MOST_ROWS = 40
-# Characters of the column of shocks.
-NAMES = 34
+# Most characters of the column of shocks.
+SHOCK_WIDTH = 34
 NO_SHOCK, FORCED = "*", "†"
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 # What `explain` finds where a plan fails, or where there is none, by status.
@@ -90,7 +90,7 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
             dependence_table(instance, result, width, every=every),
             costs_table(instance, result),
             actual_table(instance, result.frames.frame("actual")),
-            binding(instance, result),
+            limits_table(instance, result),
         ]
     shown += [*run_remarks(result), _what_it_would_take(instance, result)]
     return [part for part in [*shown, run_line(result)] if part is not None]
@@ -250,14 +250,14 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
 
 def survival_tables(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
     """Return tables of as many segments as fit side by side, unless `every` is set with only the most critical rows."""
-    rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
+    rows = row_outcomes(shock_rows(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else worst_rows(rows, MOST_ROWS)
     ending = {each.name for each in result.shocks if each.last == result.periods[-1]}
     segments = list(instance.demands)
     titles = [_row_title(instance, row, _ending_sign(row, ending)) for row in shown]
-    names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
+    names = min(SHOCK_WIDTH, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
-    hidden = len(result.shocks) - sum(len(row.fold.shocks) for row in shown)
+    hidden = len(result.shocks) - sum(len(row.shocks) for row in shown)
     tables: list[RenderableType] = [
         _survival_table(instance, shown, titles, segments[first : first + per_table])
         for first in range(0, len(segments), per_table)
@@ -268,73 +268,68 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
     return [*tables, *([_weakest_table(instance, result)] if any(each.flows is None for each in result.shocks) else [])]
 
 
-def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
+def _caption(rows: Sequence[RowOutcome], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
     first = f"{SERVICE_NOTE} Margin in percentage points; then the weakest period below the floor (and since when)."
-    cells = [(row, d) for row in rows for d in row.segments]
+    cells, is_many = [(row, d) for row in rows for d in row.segments], any(map(attrgetter("is_many"), rows))
     said = {
-        FOLDED_NOTE: any(row.fold.is_many for row in rows),
+        FOLDED_NOTE: is_many,
         OTHER: any(starmap(_is_of_another, cells)),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTIAL_NOTE: any(starmap(_is_partial, cells)),
         MAY_FAIL: any(map(attrgetter("excused"), rows)),
-        _ending_text(rows): any(_ending_sign(row, ending) for row in rows),
+        ENDING_OF_MANY if is_many else ENDING: any(_ending_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
     return "\n".join([first, *(text for text, applies in said.items() if applies)])
 
 
-def _ending_text(rows: Sequence[Folded]) -> str:
-    """Return the meaning of the sign of shocks that last until the horizon ends, for single shocks or for several."""
-    return ENDING_OF_MANY if any(row.fold.is_many for row in rows) else ENDING
-
-
 def _survival_table(
-    instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], segments: Sequence[str]
+    instance: Instance, rows: Sequence[RowOutcome], titles: Sequence[Text], segments: Sequence[str]
 ) -> Table:
     heads = [display_name(instance, d) for d in segments]
     lines = [
         (title, [_survival_cell(instance, row, d) for d in segments]) for title, row in zip(titles, rows, strict=True)
     ]
     title = "Survival" if segments[0] == next(iter(instance.demands)) else "Survival, continued"
-    return cross_table(title, "Shock", heads, lines, labels={"max_width": NAMES},
+    return cross_table(title, "Shock", heads, lines, labels={"max_width": SHOCK_WIDTH},
                        layout={"min_width": 11, "max_width": 12})  # fmt: skip
 
 
-def _row_title(instance: Instance, row: Folded, sign: str) -> Text:
+def _row_title(instance: Instance, row: RowOutcome, sign: str) -> Text:
     """Return ``✗ Full embargo: 3 of 12 fail`` above the key of the worst shock, or a single shock's name and key."""
     mark = Text(f"{row.mark} ", style=MARK_STYLES[row.mark])
-    if not row.fold.is_many:
-        name, key = shock_title(instance, row.fold.name), row.fold.name
+    if not row.is_many:
+        name, key = shock_title(instance, row.name), row.name
         said = f"{name}{' (may fail)' if row.excused else ''}{sign}"
-        beside = f" ({key})" if len(said) + len(key) < NAMES - 5 else f"\n  {key}"
+        beside = f" ({key})" if len(said) + len(key) < SHOCK_WIDTH - 5 else f"\n  {key}"
         return mark + Text(said) + Text(beside if name != key else "", style="dim")
-    title = Text(f"{entry_name(instance, row.fold.name)}: {row.count_text}{sign}")
+    title = Text(f"{entry_name(instance, row.name)}: {row.count_text}{sign}")
     return mark + title.append(f"\n  {row.worst_word} {row.worst.name}", style="dim")
 
 
-def _ending_sign(row: Folded, ending: Collection[str]) -> str:
+def _ending_sign(row: RowOutcome, ending: Collection[str]) -> str:
     """Return the sign behind the name of a row if one of its shocks lasts until the horizon ends; else empty."""
-    return f" {UNTIL_END}" if any(name in ending for name in row.fold.shocks) else ""
+    return f" {UNTIL_END}" if any(name in ending for name in row.shocks) else ""
 
 
-def _is_partial(row: Folded, d: str) -> bool:
+def _is_partial(row: RowOutcome, d: str) -> bool:
     return d in row.partial and row.segments[d][1].first_failure is None
 
 
-def _survival_cell(instance: Instance, row: Folded, d: str) -> Text:
+def _survival_cell(instance: Instance, row: RowOutcome, d: str) -> Text:
     if d not in row.segments and d in row.full:
-        return Text(served_in_full(instance, row.fold.shocks, d), style=SERVICE_STYLES["full"])
+        return Text(served_in_full(instance, row.shocks, d), style=SERVICE_STYLES["full"])
     if d not in row.segments:
         return Text("–", style="dim")
     shock, service = row.segments[d]
     text = _service_text(service).append(PARTIAL if _is_partial(row, d) else "")
-    return text.append(f"\nin {shock.removeprefix(row.fold.name)}") if _is_of_another(row, d) else text
+    return text.append(f"\nin {shock.removeprefix(row.name)}") if _is_of_another(row, d) else text
 
 
-def _is_of_another(row: Folded, d: str) -> bool:
+def _is_of_another(row: RowOutcome, d: str) -> bool:
     """Return whether a segment fails in another shock of the row than the named one, which has the largest gap."""
     shock, service = row.segments[d]
-    return row.fold.is_many and service.first_failure is not None and shock != row.worst.name
+    return row.is_many and service.first_failure is not None and shock != row.worst.name
 
 
 def _service_text(service: Service) -> Text:
@@ -403,15 +398,10 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
     )
 
 
-def _nowhere_note(instance: Instance) -> str:
-    """Return the words on production without a region in the HHI; empty if every activity has one."""
-    is_nowhere = any(each.region is None for each in instance.activities.values())
-    return ", with what has no region counted as one" if is_nowhere else ""
-
-
 def _dependence_caption(instance: Instance, hidden: int) -> str:
+    is_nowhere = any(each.region is None for each in instance.activities.values())
     caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
-    caption += f"HHI: concentration, 0 to 1{_nowhere_note(instance)}. "
+    caption += f"HHI: concentration, 0 to 1{', with what has no region counted as one' * is_nowhere}. "
     caption += f"! more than {percent(DEPENDENCE)} from {one_region(instance)}."
     return caption + (f" From no such region and left out (--all lists them): {hidden}." if hidden else "")
 
@@ -464,6 +454,6 @@ def actual_table(instance: Instance, frame: Frame) -> Table | None:
     return screen_table(instance, frame, cells={"deviation": signed}) if len(frame) else None
 
 
-def binding(instance: Instance, result: Result) -> Table | None:
+def limits_table(instance: Instance, result: Result) -> Table | None:
     """Build the table of binding limits, each with the shadow price of one step; None if no limit binds."""
     return screen_table(instance, result.frames.frame("limits")) if result.binding else None
