@@ -134,7 +134,7 @@ class BudgetStep:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no change is proven: neither a change of the gap, nor a lower cost at a gap that is not larger.
+        """Whether no change is proven, neither a change of the gap nor a lower cost at a gap that is not larger.
 
         If the plan after the step leaves no gap, a proven higher cost is a change as well.
         """

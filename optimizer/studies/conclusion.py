@@ -35,7 +35,7 @@ from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import DoNothing, Faced, ManyFlows, NoShockPlan, Outcome, Plan
-from optimizer.results.result import FIGURES, Result, price_of_survival, require_result
+from optimizer.results.result import RESULT_FIGURES, Result, price_of_survival, require_result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
@@ -116,7 +116,7 @@ def _settings_record(settings: Settings) -> dict[str, Any]:
 def planless_result(solved: SearchResult, rules: tuple[str, ...], record: dict[str, Any]) -> Result:
     """Return the result without a plan: rules are in conflict, or the time ran out before a plan was found."""
     unknown = ("bound", "gap_bound", "mip_gap", "baseline", "price_of_survival", "calm_cost", "nothing")
-    record = record | dict.fromkeys(FIGURES, math.nan) | dict.fromkeys(unknown)
+    record = record | dict.fromkeys(RESULT_FIGURES, math.nan) | dict.fromkeys(unknown)
     return Result(
         status="none" if solved.status == "infeasible" else "stopped",
         plan=Plan(),
