@@ -13,7 +13,7 @@ from optimizer.algorithms import benders_loop
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.relaxation import FloorCuts
-from optimizer.formulation import Writer
+from optimizer.formulation import ModelWriter
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
@@ -82,7 +82,7 @@ def sites(
 
 def rounded(instance: so.Instance, *, is_weak: bool = False) -> tuple[SolveResult, SolveResult, list[Row]]:
     """The relaxation, the same with MIR cuts from floors, and these."""
-    run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None, Writer(instance))
+    run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None, ModelWriter(instance))
     relaxation, known = run.solve_relaxation(), list[Row]()
     if relaxation.status != "optimal":
         return relaxation, relaxation, known
