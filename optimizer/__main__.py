@@ -7,6 +7,7 @@ import codecs
 import contextlib
 import errno
 import gc
+import io
 import os
 import signal
 import stat
@@ -77,9 +78,29 @@ class TolerantStream:
             raise self._error
 
 
+def separate_stdout() -> None:
+    """Give stdout a file descriptor of its own, and let descriptor 1 be stderr.
+
+    HiGHS prints some messages to descriptor 1 whatever its options say, in workers too: an answer must not have them in
+    it.
+    """
+    stream = sys.stdout
+    with contextlib.suppress(OSError):
+        if stream is None or stream.fileno() != 1:
+            return
+        os.fstat(2)
+        stream.flush()
+        own = os.fdopen(os.dup(1), "wb", closefd=False)
+        os.dup2(2, 1)
+        own_text = io.TextIOWrapper(own, stream.encoding, stream.errors, line_buffering=bool(stream.line_buffering))
+        for name in ("stdout", "__stdout__"):
+            setattr(sys, name, own_text)
+
+
 def protect_streams() -> None:
     """Make both streams tolerant; one that was closed from the start discards everything."""
     codecs.register_error("optimizer.escape", _escape)
+    separate_stdout()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

@@ -39,6 +39,15 @@ def test_a_stdout_that_is_closed_is_no_fault() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_what_a_library_prints_is_not_in_the_answer(tmp_path: Path) -> None:
+    # As HiGHS does at times, whatever its options say: past Python, to descriptor 1.
+    lever = Path("examples/demand_response.py").read_text(encoding="utf-8")
+    (tmp_path / "loud.py").write_text(f"{lever}\nimport os\nos.write(1, b'loud')\n", encoding="utf-8")
+    command = [sys.executable, "-m", "optimizer", "--plugin", str(tmp_path / "loud.py"), "solve", TINY, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (json.loads(done.stdout)["status"], done.stderr) == ("survives", "loud")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_disk_that_is_full_is_said_in_words() -> None:
     with Path("/dev/full").open("w") as full:
