@@ -81,7 +81,8 @@ def run_record(
 ) -> dict[str, Any]:
     """Return the fields of a result that record the instance, the settings and the run, by name."""
     horizon = instance.horizon
-    stopped = f"Stopped by {clock.signal_name}: this is the best plan found until then."
+    outcome = "no plan was found until then" if solved.values is None else "this is the best plan found until then"
+    stopped = f"Stopped by {clock.signal_name}: {outcome}."
     interrupted = (stopped,) if clock.interrupted else ()
     # Steps that differ from the last one in more than time, without infinite values.
     steps: list[Mapping[str, Any]] = []

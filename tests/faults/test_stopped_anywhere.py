@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+import optimizer as so
+from optimizer.algorithms.problem import SearchResult
 from optimizer.cli.app import app
 from optimizer.errors import ExitCode
+from optimizer.formulation import first_stage_model
 from optimizer.solver import Clock
-from optimizer.studies.conclusion import NO_PRICE
+from optimizer.studies.conclusion import NO_PRICE, run_record
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -179,3 +182,11 @@ def test_a_bound_where_gaps_have_a_price_holds_wherever_a_search_is_stopped(stop
             assert found["bound"] + 0.3 * found["survival_gap"] <= least * (1 + 1e-6)
             stopped.add(found["status"] == "stopped")
     assert stopped == {False, True}
+
+
+def test_a_run_that_is_stopped_before_any_plan_names_none() -> None:
+    instance, clock = so.load(TINY), Clock()
+    clock.interrupted = True
+    stopped = SearchResult("stopped", first_stage_model(instance))
+    notes = run_record(instance, so.Settings(), clock, stopped, ())["notes"]
+    assert notes == (f"Stopped by {clock.signal_name}: no plan was found until then.",)
