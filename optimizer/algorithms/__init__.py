@@ -4,7 +4,7 @@ problem, search, reading                     the objective; the state of a searc
 extensive_form, relaxation                   one model with some or all shocks, and what tightens its relaxation
 relaxed_floors                               floors that may be given up
 constraint_generation, separation, robust    solve, separate violated shocks or attacks, add them, repeat
-benders, _loop, _master, _cuts, _evaluation  optimality cuts in place of shocks, where every shock counts
+benders, benders_*                           optimality cuts in place of shocks, where every shock counts
 recourse, subproblems, window                recourse of a fixed plan in all shocks: warm LPs
 dual_decomposition, joint_recourse           several futures
 near_optimal, conflict, fixed_plan           near-optimal plans, conflicting rules, a fixed plan

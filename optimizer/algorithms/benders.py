@@ -11,8 +11,8 @@
 
 Plans are never valued by the estimates: every shock is solved under the plan, and the measure is that of the resulting
 costs (`risk.measured_cost`). Once floors may be missed, recourse is feasible for every plan (relatively
-complete recourse). While they must be kept, a shock in which a plan fails enters the master with its recourse. Neither
-needs feasibility cuts.
+complete recourse). While they must be kept, a shock in which a plan fails enters the master with its recourse. The
+rounds need no feasibility cuts.
 
 `benders_loop` closes the gap between lower and upper bound of one of these objectives, `benders_cuts` defines groups of
 shocks and their cuts, and `benders_evaluation` evaluates plans.
@@ -227,7 +227,7 @@ class BendersSearch(RecourseEstimates):
             objective = replace(objective, cuts_by_duals=None, adds_below=0)
         again = BendersLoop(self, objective, self.negligible, loop.reduced)
         again.start_from(best.result)
-        again.is_relaxed = True
+        again.has_solved_relaxation = True
         again.leaves = [each for each in loop.leaves if each.bound <= best.evaluation.measure + slack]
         return again.incumbent if again.run() else None
 
@@ -266,7 +266,7 @@ class BendersSearch(RecourseEstimates):
         self.enter_shock_numbers(sorted(survived))
         again = BendersLoop(self, objective, self.negligible)
         again.master.add_pool(loop.master.pool)
-        again.first, again.bound, again.is_relaxed = self._incumbent_of(loop).result, loop.bound, True
+        again.first, again.bound, again.has_solved_relaxation = self._incumbent_of(loop).result, loop.bound, True
         return again
 
     def _start(self, objective: Objective, known: MasterProblem | None = None) -> BendersLoop:
@@ -367,7 +367,7 @@ class BendersSearch(RecourseEstimates):
             self.report,
             self.writer,
             self.problem,
-            histories=self.histories,
+            pseudo_costs=self.pseudo_costs,
         )
         best = self._best_known()
         model.start = None if best is None else best[model.solver.integers]
@@ -383,7 +383,7 @@ class BendersSearch(RecourseEstimates):
         """
         master, history = self._master((), {}), tuple(self.history)
         master.minimise("expected cost")
-        result = master.solve_with_purchases(np.zeros(master.size) if values is None else values)
+        result = master.solve_with_purchases(np.zeros(master.plan_size) if values is None else values)
         if result.values is None:
             return SearchResult("stopped", master.builder, history=history)
         costs, likely = np.zeros(len(self.probability)), self.probability > 0

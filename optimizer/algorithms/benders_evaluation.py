@@ -96,10 +96,10 @@ def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPoo
 def _slopes(master: MasterProblem, duals: Vector, added_duals: Vector) -> dict[int, Vector]:
     """Return π by the index of each shock held: minus its dual values times the coefficients of the plan."""
     rows, every = [*master.builder.rows, *master.inequalities.in_solver], np.concatenate([duals, added_duals])
-    slopes = {shock.name: np.zeros(master.size) for shock in master.shocks}
+    slopes = {shock.name: np.zeros(master.plan_size) for shock in master.shocks}
     for k in np.flatnonzero(every).tolist():
         if (path := rows[k].mark.path) in slopes:
-            bought = {j: value for j, value in rows[k].terms.items() if j < master.size}
+            bought = {j: value for j, value in rows[k].terms.items() if j < master.plan_size}
             slopes[path][list(bought)] -= every[k] * np.fromiter(bought.values(), float, len(bought))
     return {n: slopes[shock.name] for n, shock in enumerate(master.tree.events) if shock.name in slopes}
 
@@ -109,7 +109,7 @@ def _cuts_of_slopes(
 ) -> CutPool:
     """Build the cuts of `cuts_of_relaxation` from the weights D by group and from π by shock index."""
     result: CutPool = {}
-    plan = np.maximum(values[: master.size], 0.0)
+    plan = np.maximum(values[: master.plan_size], 0.0)
     for kind in reversed(ESTIMATE_KINDS):
         if kind not in weights:
             continue

@@ -192,8 +192,11 @@ class BendersLoop:
         known: a master that served another objective with the same estimates; its shocks and cuts are kept.
 
     Attributes:
+        master, reduced: the master problem, and the reduced one without held shocks, which proposes integers.
         incumbent: the best feasible integral plan; None before there is one.
         bound: the proven lower bound.
+        is_proven: whether the bounds have met.
+        has_solved_relaxation: whether the LP relaxation is done, so that integers come next.
         latest: the last integral plan, feasible or not.
         relaxation: the last solution of the LP relaxation.
         first: a plan whose integers are evaluated first.
@@ -216,16 +219,16 @@ class BendersLoop:
         self.latest: Vector | None = None
         self.relaxation: Vector | None = None
         self.first: SolveResult | None = None
-        self.bound, self.is_proven, self.is_relaxed, self.began = -math.inf, False, False, math.inf
+        self.bound, self.is_proven, self.has_solved_relaxation, self.began = -math.inf, False, False, math.inf
         self.leaves: list[TreeNode] = []
         self._evaluated, self._reported = set[bytes](), -math.inf
         if is_resumed and search.resumed:
             self.master.add_pool(unpack_cuts(search.resumed.arrays))
-            self.is_relaxed = bool(search.resumed.facts["relaxed"])
+            self.has_solved_relaxation = bool(search.resumed.facts["relaxed"])
 
     def run(self) -> bool:
         """Run the loop; return whether there is an incumbent."""
-        return (self.is_relaxed or self._solve_relaxation()) and self._solve_integers()
+        return (self.has_solved_relaxation or self._solve_relaxation()) and self._solve_integers()
 
     def _prepared(self, master: "MasterProblem") -> "MasterProblem":
         """Return a master with the limits and the aim of the objective."""
@@ -272,20 +275,20 @@ class BendersLoop:
             if self._add_shocks(evaluation):
                 centre = None
             else:
-                self.is_relaxed = (
+                self.has_solved_relaxation = (
                     evaluation.is_infeasible_by_rounding
                     or stalling.count(result.objective, upper)
                     or self._is_near(least, result.objective, enough * abs(least))
                 )
             self._cut_by_duals(self.master, result)
             self._save()
-            if self.is_relaxed or self._is_enough():
+            if self.has_solved_relaxation or self._is_enough():
                 return True
         return False
 
     def _cut_by_duals(self, master: "MasterProblem", result: SolveResult) -> None:
         """Add to `master` the cuts from the dual values of an LP of the full master, if the objective uses them."""
-        if self.is_relaxed and self.objective.cuts_by_duals is not None and self.search.shocks:
+        if self.has_solved_relaxation and self.objective.cuts_by_duals is not None and self.search.shocks:
             master.add_pool(self.objective.cuts_by_duals(self.master, result))
 
     def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
@@ -306,7 +309,7 @@ class BendersLoop:
         return values, evaluation if evaluation.new_cuts else evaluation.completed()
 
     def _complete(self, evaluation: Evaluation, lower: float, slack: float) -> Evaluation:
-        """Complete an evaluation that adds cuts by the shocks left out, if its value may be near the lower bound."""
+        """Solve the shocks left out too, where the evaluation adds cuts and its value may be near the lower bound."""
         is_near = self._is_near(evaluation.value, lower, slack)
         return evaluation.completed() if evaluation.new_cuts and is_near else evaluation
 
@@ -454,7 +457,7 @@ class BendersLoop:
     def _cut_proposal(self, values: Vector) -> bool:
         """Cut the reduced master half-way to the incumbent, else at its proposal; return whether cuts were added."""
         if self.incumbent is not None and self.incumbent.result.values is not None:
-            point, size = values.copy(), self.reduced.size
+            point, size = values.copy(), self.reduced.plan_size
             point[:size] = 0.5 * (values[:size] + self.incumbent.result.values[:size])
             if self.objective.evaluate(self.reduced, point, values).new_cuts:
                 return True
@@ -475,7 +478,7 @@ class BendersLoop:
     def _save(self) -> None:
         if not self.objective.is_saved:
             return
-        facts = {"relaxed": self.is_relaxed, **self.objective.facts}
+        facts = {"relaxed": self.has_solved_relaxation, **self.objective.facts}
         self.search.save(self.objective.name, facts, pack_cuts(self.master.pool))
 
 

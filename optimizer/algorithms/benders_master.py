@@ -2,7 +2,8 @@
 
     θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + m·θ, m (`money_unit`) the median shortage cost
     cut    lower + m·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every evaluated plan, with π a subgradient
-           of V there, so that the right-hand side never exceeds V
+           of V there; the right-hand side never exceeds V at a plan with integral openings, elsewhere strong linking
+           may raise it
     γ      the estimated gap of the single shock of g, where costs depend on the gap that it may leave
     link   lower + m·θ[g] ≥ gap or cost of the shocks of g held in the master, plus the lower bounds of the others
 
@@ -108,7 +109,7 @@ class MasterProblem(ShockModel):
     def __post_init__(self) -> None:
         self.money_unit = median_shortage_cost(self.instance)
         writer = self.writer = self.writer or formulation.ModelWriter(self.instance)
-        self.size = len(writer.first_stage.columns)
+        self.plan_size = len(writer.first_stage.columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.lower = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
         self._held_counts: dict[tuple[EstimateKind, int], int] = {}
@@ -164,9 +165,9 @@ class MasterProblem(ShockModel):
             outcomes = [CostOutcome(own.probability * none, baseline_cost)]
             for n in likely:
                 g = int(self.groups["cost"].group_of[first + n])
-                missed = total(paid[t] for t in range(*own.windows[n]))
+                replaced = total(paid[t] for t in range(*own.windows[n]))
                 cost = Expression({self.estimates["cost"][g]: self.money_unit}, float(self.lower["cost"][g]))
-                outcomes.append(CostOutcome(own.probability * own.probabilities[n], baseline_cost - missed + cost))
+                outcomes.append(CostOutcome(own.probability * own.probabilities[n], baseline_cost - replaced + cost))
             result.append(outcomes)
             first += len(own.probabilities)
         return result
@@ -254,8 +255,8 @@ class MasterProblem(ShockModel):
 
     def cut_violation(self, kind: EstimateKind, plan: Vector, found: "Subgradients", values: Vector) -> Vector:
         """Return for each group by how much the θ in `values` violates the cut at `plan`, in money."""
-        start = np.maximum(plan[: self.size], 0.0)
-        cut = found.value + found.subgradient @ (np.maximum(values[: self.size], 0.0) - start)
+        start = np.maximum(plan[: self.plan_size], 0.0)
+        cut = found.value + found.subgradient @ (np.maximum(values[: self.plan_size], 0.0) - start)
         tied = np.flatnonzero(self.groups[kind].gap_groups >= 0)
         if len(tied):
             gaps = self.estimated("gap", values)[self.groups[kind].gap_groups[tied]]
@@ -274,7 +275,7 @@ class MasterProblem(ShockModel):
     def _below_tail(self, values: Vector) -> Vector:
         """Return for each group of costs the cost up to which its shock adds nothing to the tail.
 
-        It is X̂ + e − (I + B − B_W), in money.
+        It is X̂ + e − (I + B − B_W), in money, with the threshold X̂ and the excess e of the shock's outcome.
         """
         result, first, found = np.zeros(self.groups["cost"].size), 0, self._measure_columns
         for number, own in enumerate(self._own_costs):
@@ -283,9 +284,9 @@ class MasterProblem(ShockModel):
             columns = (found.get(f"baseline{number}.{t}") for t in range(len(own.operating)))
             paid = np.array([0.0 if column is None else values[column] for column in columns])
             until = np.concatenate([[0.0], np.cumsum(paid)])
-            missed = until[own.windows[likely, 1]] - until[own.windows[likely, 0]]
+            replaced = until[own.windows[likely, 1]] - until[own.windows[likely, 0]]
             excess = values[[found[f"excess{number}.{place + 1}"] for place in range(len(likely))]]
-            level = values[found["threshold"]] + excess - values[found[f"baseline_cost{number}"]] + missed
+            level = values[found["threshold"]] + excess - values[found[f"baseline_cost{number}"]] + replaced
             result[self.groups["cost"].group_of[first + likely]] = self.money_unit * level
             first += len(own.probabilities)
         return result
@@ -299,7 +300,7 @@ class MasterProblem(ShockModel):
         below = self.cut_violation(kind, plan, found, values)
         new = np.flatnonzero(below > ROUNDING * (below + np.abs(self.estimated(kind, values))))
         if len(new):
-            start = np.maximum(plan[: self.size], 0.0)
+            start = np.maximum(plan[: self.plan_size], 0.0)
             cut = BendersCut(
                 start, found.value[new], found.subgradient[new], new, found.gap_limit[new], found.by_gap[new]
             )
@@ -321,11 +322,11 @@ class MasterProblem(ShockModel):
         tied = np.flatnonzero(groups.gap_groups[new] >= 0) if len(groups.gap_groups) else np.zeros(0, dtype=np.intp)
         gaps = groups.gap_groups[new[tied]] if len(tied) else tied
         own, count = [self.estimates[kind][g] for g in new.tolist()], len(new)
-        columns = [*range(self.size), *own, *(self.estimates["gap"][g] for g in gaps.tolist())]
+        columns = [*range(self.plan_size), *own, *(self.estimates["gap"][g] for g in gaps.tolist())]
         rows = np.zeros((count, len(columns)))
-        rows[:, : self.size] = cut.subgradient[part] / self.money_unit
-        rows[np.arange(count), self.size + np.arange(count)] = -1.0
-        rows[tied, self.size + count + np.arange(len(tied))] = by_gap[tied]
+        rows[:, : self.plan_size] = cut.subgradient[part] / self.money_unit
+        rows[np.arange(count), self.plan_size + np.arange(count)] = -1.0
+        rows[tied, self.plan_size + count + np.arange(len(tied))] = by_gap[tied]
         rhs = cut.subgradient[part] @ cut.plan - cut.value[part] + self.lower[kind][new]
         if len(tied):
             rhs[tied] += by_gap[tied] * (cut.gap_limit[part][tied] - self.lower["gap"][gaps])
@@ -343,7 +344,7 @@ class MasterProblem(ShockModel):
 
     def solve_with_purchases(self, values: Vector) -> SolveResult:
         """Solve the LP with the integers and purchases of a plan fixed, which leaves the baseline to be optimised."""
-        model, columns = self.solver, self.builder.columns[: self.size]
+        model, columns = self.solver, self.builder.columns[: self.plan_size]
         bought = np.array([j for j, each in enumerate(columns) if each.integer or each.mark.what in ("size", "fill")])
         if not len(bought):
             return self.solve_lp()

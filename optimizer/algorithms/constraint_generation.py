@@ -5,7 +5,7 @@ below its floor by more than `VIOLATED` of its demand.
 
     relaxation   without integrality, from no shock until none is violated; the first shocks added are the worst ones
                  under the do-nothing plan
-    integers     the same with integers, from the shocks that the relaxation needed: by branch and cut, or by HiGHS
+    integers     the same with integers, from the shocks that the relaxation needed: by branch and bound, or by HiGHS
                  (`solver.highs_tree` chooses)
 
 The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
@@ -196,7 +196,7 @@ class ConstraintGeneration(Search):
 
     def _shock_model(self, **samples: Any) -> ShockModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
-        return ShockModel(*known, histories=self.histories, keeper=self.hints.keeper, **samples)
+        return ShockModel(*known, pseudo_costs=self.pseudo_costs, keeper=self.hints.keeper, **samples)
 
     def run(self) -> SearchResult:
         """Solve the relaxation, then with integers; minimise the gap where floors cannot all be kept."""
@@ -365,7 +365,7 @@ class ConstraintGeneration(Search):
         relaxation, self._next_lp = self._next_lp or self.model.solve_relaxation(), None
         if self._is_apart and (found := self._decompose(relaxation)) is not None:
             return found
-        if self._is_first and self.evaluator.histories is None:
+        if self._is_first and self.evaluator.pseudo_costs is None:
             self._drop_shocks_without_duals(relaxation)
         return self.model.minimise_objective()
 

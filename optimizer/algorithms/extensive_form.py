@@ -1,4 +1,4 @@
-"""The extensive form: one model with the plan, the baseline, and some or all shocks.
+"""One model with the plan, the baseline, and shocks: the extensive form with all, a master problem with some of them.
 
     least cost   with all floors kept; with priced gaps counted, or within a limit on the gap, where the problem says so
     least gap    if floors must be kept and cannot: least survival gap, then least cost with the gap limited to that
@@ -133,7 +133,7 @@ class ShockModel(MeasuredModel):
     def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_weak: bool | None = None) -> SolveResult:
         """Solve with integers for less than `cutoff`; `is_weak`: whether the LP relaxation is weak, None to test it."""
         relaxation = self.solve_relaxed()
-        history = self.branching_history
+        pseudo_costs = self.own_pseudo_costs
         if is_weak is None:
             is_weak = is_weak_lp(self.solver, relaxation, cutoff, self.solve_rounded)
         if is_weak and self.evaluator is not None:
@@ -141,7 +141,7 @@ class ShockModel(MeasuredModel):
             relaxation = FloorCuts(self, self.evaluator, self.inequalities.mir_cuts, is_weak=True).tighten(relaxation)
             # The package's own tree is worth its time only if the cuts raised the bound considerably.
             if relaxation.objective - before <= RAISED * abs(before):
-                history = None
+                pseudo_costs = None
         least = relaxation.objective if relaxation.status == "optimal" else -math.inf
         self.report(phase, math.inf, least)
         bound = self.known_bound if self.aim == "objective" else -math.inf
@@ -150,7 +150,7 @@ class ShockModel(MeasuredModel):
             listener=partial(self.report, phase),
             cutoff=cutoff,
             tolerance=None if "gap" in self.aim else self.settings.tolerance,
-            history=history,
+            pseudo_costs=pseudo_costs,
             enough=enough,
             is_weak=is_weak,
         )
@@ -495,6 +495,6 @@ def solve_extensive_form(
 ) -> SearchResult:
     """Find the plan of least cost, or else of least gap, by one model that holds every shock of every future."""
     known = (settings, clock, listener, formulation.ModelWriter(instance), problem)
-    model = ShockModel(instance, instance.tree.events, *known, histories={})
+    model = ShockModel(instance, instance.tree.events, *known, pseudo_costs={})
     model.evaluator = evaluator
     return model.minimise_objective() or model.minimise_gap()

@@ -32,7 +32,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
-from optimizer.solver.base import BranchingHistory, Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver.base import Clock, Listener, PseudoCosts, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY, NEGLIGIBLE
 
 TOTAL, OPENED = "total", "opened"
@@ -86,7 +86,7 @@ class NearOptimalSearch(Search):
             self.enter_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
         problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, objective_limit=most)
         self.model = ShockModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
-        self.model.histories = self.histories
+        self.model.pseudo_costs = self.pseudo_costs
         self.model.set_floor_limits()
         found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
@@ -209,17 +209,17 @@ class NearOptimalSearch(Search):
         self._bound_integers(plans, own)
         self.model.solver.set_objective(objective)
         # No plan costs more, and a relaxation reaches a cutoff sooner than its infeasibility is proven.
-        most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
+        most, pseudo_costs = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.own_pseudo_costs
         if objective.terms != self.cost.terms:
             # Objectives other than cost are new each time; the pseudo-costs of branching are not.
-            most, history = math.inf, None if history is None else BranchingHistory(history.gains)
+            most, pseudo_costs = math.inf, None if pseudo_costs is None else PseudoCosts(pseudo_costs.gains)
         result = self._try_lps(plans, own, enough, most)
         if result is None:
             if plans:
                 # The tree over all plans covers these as well, and takes little longer.
                 return None
             self._bound_integers(plans, own)
-            result = self.model.solver.solve(enough=enough, cutoff=most, history=history)
+            result = self.model.solver.solve(enough=enough, cutoff=most, pseudo_costs=pseudo_costs)
         self._status = result.status
         cheapest = None if result.values is None else self._least_cost(result, objective)
         return None if cheapest is None else (result, cheapest)

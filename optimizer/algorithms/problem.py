@@ -10,9 +10,9 @@ The default is the plan of least cost that keeps every floor. A `ProblemVariant`
 Rows are written once, when the model is built, and not again when shocks are added.
 
 A `MeasuredModel` has the expressions of the objectives: a measure of the costs of the futures, or their survival gaps.
-They are updated when shocks are added to the model. A measure is written only once, since all its terms, including
-shocks with a probability, are in the model from the start; gaps that count in it are columns, which are linked to
-further shocks as these are added.
+They are updated when shocks are added to the model. A measure other than the expected cost is written only once, since
+all its terms, including shocks with a probability, are in the model from the start; gaps that count in it are columns,
+which are linked to further shocks as these are added.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from optimizer.network.process import Demand
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.risk import FutureCosts, measured_cost, write_gap_rows, write_gaps, write_limit, write_measure
 from optimizer.solver.base import (
-    BranchingHistories,
-    BranchingHistory,
     Clock,
     Listener,
     Progress,
+    PseudoCosts,
+    PseudoCostsByObjective,
     Settings,
     SolveResult,
     Vector,
@@ -312,12 +312,12 @@ class MeasuredModel:
         may_excuse: whether samples may fail of ensembles of which only a share has to be survived; if not, every sample
             held must be survived.
         shortfalls: shortfalls of samples that may fail under the do-nothing plan, where known.
-        histories: branching histories of similar models, by objective; None where none is kept.
+        pseudo_costs: pseudo-costs of similar models, by objective; None where none is kept.
         keeper: keeps the solver's model from one what-if to the next; None where each has its own model.
         builder: its columns and rows.
         objective: the objective of the problem, as a linear expression.
         gap: the expected survival gap, as a linear expression.
-        expected: the expected cost, where the measure is one over futures; with gaps at their price if they have one.
+        expected: the expected cost; with gaps at their price if they have one.
         below: the columns of shortage below floors.
         aim: the objective that is minimised now.
         future_gaps: columns of the futures' gaps and, last, of the largest one, in money; empty where they do not
@@ -335,16 +335,16 @@ class MeasuredModel:
     problem: ProblemVariant = LEAST_COST
     may_excuse: bool = True
     shortfalls: Shortfalls = field(default_factory=dict, repr=False)
-    histories: BranchingHistories | None = field(default=None, repr=False)
+    pseudo_costs: PseudoCostsByObjective | None = field(default=None, repr=False)
     keeper: ModelKeeper | None = field(default=None, repr=False)
 
     @property
-    def branching_history(self) -> BranchingHistory | None:
-        """The branching history for the current objective; None where none is kept."""
-        if self.histories is None:
+    def own_pseudo_costs(self) -> PseudoCosts | None:
+        """The pseudo-costs for the current objective; None where none is kept."""
+        if self.pseudo_costs is None:
             return None
-        shared = self.histories.setdefault("", BranchingHistory()).gains
-        return self.histories.setdefault((self.problem.objective, self.aim), BranchingHistory(shared))
+        shared = self.pseudo_costs.setdefault("", PseudoCosts()).gains
+        return self.pseudo_costs.setdefault((self.problem.objective, self.aim), PseudoCosts(shared))
 
     def __post_init__(self) -> None:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree
@@ -396,7 +396,7 @@ class MeasuredModel:
         return self.instance.policy
 
     def _objective(self, gaps: Sequence[Expression]) -> Expression:
-        """Return the objective of the problem; write a measure over the futures only the first time."""
+        """Return the objective of the problem; write one other than the expected cost only the first time."""
         if self.problem.objective is not risk.cost:
             return self.problem.objective(self.builder, self.instance, self.shocks)
         if self._measured is None or self.policy.objective.kind == "expected":

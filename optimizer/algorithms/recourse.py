@@ -33,7 +33,7 @@ from optimizer.instance.operation_paths import dominators, is_monotone
 from optimizer.instance.schema import Instance
 from optimizer.levers import process_count
 from optimizer.results.plan import Flows, ManyFlows, Plan
-from optimizer.solver.base import BranchingHistories, Clock, Integers, Vector
+from optimizer.solver.base import Clock, Integers, PseudoCostsByObjective, Vector
 from optimizer.solver.kept import Basis
 
 
@@ -54,8 +54,8 @@ class Evaluator(ABC):
 
     instance: Instance  # of one future or several
     executor: Executor  # from `recourse_executor`
-    # Branching histories that the searches of one study share; None where each search has its own.
-    histories: BranchingHistories | None = None
+    # Pseudo-costs that the searches of one study share; None where each search has its own.
+    pseudo_costs: PseudoCostsByObjective | None = None
     writer: ModelWriter | None = None  # writer of models for the instance that was searched last
 
     @property

@@ -276,7 +276,7 @@ class _RobustSearch(ConstraintGeneration):
         """Return a model in which only the worst attack at each start counts as a gap."""
         settings = settings or self.settings
         known = (self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem)
-        return WorstAttackModel(*known, histories=self.histories)
+        return WorstAttackModel(*known, pseudo_costs=self.pseudo_costs)
 
     def robust_plans_of(self, solved: SearchResult) -> RobustPlans:
         """Return the result with the attacks in the model by future, survived or deterred."""

@@ -34,7 +34,7 @@ from optimizer.files import read_archive, write_whole
 from optimizer.formulation import ModelWriter
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Row
-from optimizer.solver.base import AT_GAP, BranchingHistories, Clock, Listener, Progress, Settings, SolveResult
+from optimizer.solver.base import AT_GAP, Clock, Listener, Progress, PseudoCostsByObjective, Settings, SolveResult
 from optimizer.solver.model import versions
 from optimizer.tolerances import CHECKPOINT_BYTES
 
@@ -220,9 +220,9 @@ class Search:
             self.history = [Progress(**event) for event in self.resumed.facts["history"]]
 
     @cached_property
-    def histories(self) -> BranchingHistories:
-        """Branching histories, shared by all searches with the same evaluator if it has any, else of this search."""
-        return {} if self.evaluator.histories is None else self.evaluator.histories
+    def pseudo_costs(self) -> PseudoCostsByObjective:
+        """Pseudo-costs, shared by all searches with the same evaluator if it has any, else of this search."""
+        return {} if self.evaluator.pseudo_costs is None else self.evaluator.pseudo_costs
 
     @property
     def phase(self) -> str:

@@ -218,7 +218,7 @@ def no_shock_plan(
     variant = without_disruptions(instance)
     if writer is not None and (instance.survival_rules or writer.tree is not instance.tree):
         writer = None
-    found = ShockModel(variant, (), settings, clock, ignore, writer, histories={}).minimise_objective()
+    found = ShockModel(variant, (), settings, clock, ignore, writer, pseudo_costs={}).minimise_objective()
     if found is None or found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.builder, found.values.tolist(), found.objective)

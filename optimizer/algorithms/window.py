@@ -1,15 +1,15 @@
 """The recourse LP of all shocks with windows of one length: one matrix, with different numbers for each shock.
 
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
-    row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
-    limit  y ≤ min(upper, (rhs − Σ   c·o)/a)        a row with one column is the bound of that column
+    row    Σ a·y  ⋚  rhs − Σ c·o                  a is the same in all shocks, rhs and c are not
+    limit  y ≤ min(upper, (rhs − Σ c·o)/a)        a row with one column is the bound of that column
     valid  y ≤ U·ΣY(o)                              likewise, unless dual values without these rows are requested
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as all models (`recourse_model`) and converted to arrays here. F
 is the same for all shocks; their technology matrix is c·F. Severities are in the arrays of `limit` and of an option's
 row `capacity`; rules on the plan, such as the budget, are rows of the first stage only. The dual value of a
-right-hand side or bound, times −c·F, is a subgradient of the optimum in the plan.
+right-hand side times −c·F, or that of a limit times −c·F/a, is a subgradient of the optimum in the plan.
 """
 
 from collections.abc import Mapping, Sequence

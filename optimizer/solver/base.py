@@ -398,7 +398,7 @@ Gains = dict[Hashable, Vector]
 
 
 @dataclass
-class BranchingHistory:
+class PseudoCosts:
     """Pseudo-costs from branching on the integers of similar models."""
 
     # For each integer, by its key: sum of the gains per unit and number of down branches, then of up branches. Gains
@@ -418,8 +418,8 @@ class BranchingHistory:
         self.gains |= {key: row for key, row in zip(keys, gains, strict=True) if row[1] + row[3] > 0}
 
 
-# Branching histories by the objective that is minimised.
-BranchingHistories = dict[Hashable, BranchingHistory]
+# Pseudo-costs by the objective that is minimised.
+PseudoCostsByObjective = dict[Hashable, PseudoCosts]
 
 
 @dataclass(frozen=True)
@@ -436,9 +436,9 @@ class SolveRequest:
     # With integers, the absolute gap to prove; None for the relative gap of the settings.
     tolerance: float | None = None
     is_weak: bool = False  # with integers, whether the LP relaxation is known to be weak
-    history: BranchingHistory | None = None  # with integers, the pseudo-costs of similar models; None without
-    keys: Sequence[Hashable] = ()  # keys of the integers in the history
-    money: float = 1.0  # money per unit of the objective, to convert the history's distance
+    pseudo_costs: PseudoCosts | None = None  # with integers, the pseudo-costs of similar models; None without
+    keys: Sequence[Hashable] = ()  # keys of the integers in the pseudo-costs
+    money: float = 1.0  # money per unit of the objective, to convert the distance of the pseudo-costs
 
 
 class BackEnd(Protocol):

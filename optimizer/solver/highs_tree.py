@@ -19,9 +19,9 @@ from highspy import Highs, HighsModelStatus, HighsPresolveStatus, HighsSolution,
 
 from optimizer.solver.base import (
     BoundsListener,
-    BranchingHistory,
     Clock,
     Indices,
+    PseudoCosts,
     RawResult,
     Settings,
     SolveRequest,
@@ -48,12 +48,12 @@ MOST_FAILURES = 2
 
 
 class TreeBackEnd(HighsBackEnd):
-    """HiGHS, with this package's branch and bound for searches that have a branching history."""
+    """HiGHS, with this package's branch and bound for searches that have pseudo-costs."""
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise by branch and bound from the pseudo-costs of similar searches; by HiGHS if the tree is abandoned."""
-        history, plain = request.history, replace(request, history=None)
-        if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
+        pseudo_costs, plain = request.pseudo_costs, replace(request, pseudo_costs=None)
+        if pseudo_costs is None or not len(request.integers) or pseudo_costs.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
         known = self._solve_restricted(plain, source, listener)
@@ -113,26 +113,26 @@ class TreeBackEnd(HighsBackEnd):
     def _grow_tree(
         self, request: SolveRequest, clock: Clock, listener: BoundsListener
     ) -> tuple[TreeSearch, "HighsRelaxations"]:
-        history = request.history
-        assert history is not None
+        pseudo_costs = request.pseudo_costs
+        assert pseudo_costs is not None
         self._pass_request(request, clock)
-        with self._presolved(request, is_proof=self._is_proof(request, history)) as (presolved, integers, places):
-            most_times = FIRST_TRY if request.is_weak and not history.gains else math.inf
+        with self._presolved(request, is_proof=self._is_proof(request, pseudo_costs)) as (presolved, integers, places):
+            most_times = FIRST_TRY if request.is_weak and not pseudo_costs.gains else math.inf
             source = HighsRelaxations(self, request, self._settings, clock, listener, integers, most_times)
             lp = self._highs.getLp()
             lower, upper = np.array(lp.col_lower_)[integers], np.array(lp.col_upper_)[integers]
             keys = [request.keys[k] for k in places]
-            gains, distance = history.read(keys), history.distance / request.money
+            gains, distance = pseudo_costs.read(keys), pseudo_costs.distance / request.money
             tree = TreeSearch(source, [TreeNode(-math.inf, 0, lower, upper)], gains, distance)
             tree.run()
-            history.write(keys, gains)
-            history.failures = history.failures + 1 if tree.status == "abandoned" else 0
+            pseudo_costs.write(keys, gains)
+            pseudo_costs.failures = pseudo_costs.failures + 1 if tree.status == "abandoned" else 0
             if source.values is not None:
-                history.distance = (source.best - tree.root) * request.money
+                pseudo_costs.distance = (source.best - tree.root) * request.money
                 source.values = _postsolve(presolved, source.values)
         return tree, source
 
-    def _is_proof(self, request: SolveRequest, history: BranchingHistory) -> bool:
+    def _is_proof(self, request: SolveRequest, pseudo_costs: PseudoCosts) -> bool:
         """Return whether little is left to prove: a similar search found a solution, or the cutoff closes the root.
 
         Then the basis of the LP relaxation saves more time than presolve does.
@@ -143,7 +143,7 @@ class TreeBackEnd(HighsBackEnd):
         if self._last is None or self._last[1].values is None or not self._highs.getBasis().valid:
             return False
         is_closed = request.cutoff <= float(self._last[1].values @ request.costs)
-        return np.array_equal(self._last[0].costs, request.costs) and (history.distance > 0.0 or is_closed)
+        return np.array_equal(self._last[0].costs, request.costs) and (pseudo_costs.distance > 0.0 or is_closed)
 
     @contextlib.contextmanager
     def _presolved(self, request: SolveRequest, *, is_proof: bool) -> Iterator[tuple[Any, Indices, Sequence[int]]]:

@@ -19,10 +19,10 @@ from optimizer.model.expressions import Expression
 from optimizer.solver.base import (
     BackEnd,
     BoundsListener,
-    BranchingHistory,
     Clock,
     Indices,
     Integers,
+    PseudoCosts,
     RawResult,
     Settings,
     SolveRequest,
@@ -306,7 +306,7 @@ class Model:
         enough: float = -math.inf,
         tolerance: float | None = None,
         is_weak: bool = False,
-        history: BranchingHistory | None = None,
+        pseudo_costs: PseudoCosts | None = None,
     ) -> SolveResult:
         """Minimise the objective over the current bounds.
 
@@ -322,7 +322,7 @@ class Model:
                 After the `patience` of the settings the relative gap is enough: the status is then ``optimal`` with the
                 proven bound, and without values if no solution below the cutoff was found.
             is_weak: with integers, whether the LP relaxation is known to be far below the optimum.
-            history: with integers, the pseudo-costs of similar models, updated in place. A solver may ignore it.
+            pseudo_costs: with integers, the pseudo-costs of similar models, updated in place. A solver may ignore it.
         """
         if self.clock.is_over and not relaxed and len(self.integers):
             return SolveResult("stopped", None, math.inf, -math.inf, None)
@@ -346,8 +346,8 @@ class Model:
             *limits,
             tolerance=None if tolerance is None else tolerance / self._money,
             is_weak=is_weak,
-            history=history,
-            keys=() if history is None else [self.builder.columns[j].mark for j in integers],
+            pseudo_costs=pseudo_costs,
+            keys=() if pseudo_costs is None else [self.builder.columns[j].mark for j in integers],
             money=self._money,
         )
         raw = self._back.run(request, self.clock, report)

@@ -152,7 +152,7 @@ class TreeSearch:
     Args:
         source: solves the LP relaxations and keeps the incumbent.
         roots: nodes with valid bounds from which the search starts.
-        gains: pseudo-cost rows of the integers, in their order, as in `BranchingHistory`; updated in place.
+        gains: pseudo-cost rows of the integers, in their order, as in `PseudoCosts`; updated in place.
         distance: expected distance of solutions from the root relaxation; 0 if unknown.
 
     Attributes:

@@ -41,7 +41,7 @@ from optimizer.instance.variants import with_attacks, without_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.results.saved import finite_or_none
-from optimizer.solver import BranchingHistories, Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.solver import Clock, Listener, Progress, PseudoCostsByObjective, Settings, ignore, interruptible
 from optimizer.studies.attack_result import (
     AttackDamage,
     AttackResult,
@@ -190,14 +190,14 @@ def attack(
     changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
     listed, notes = listed_shocks_only(changed.instance), changed.notes
     clock, exact = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
-    histories: BranchingHistories = {}
+    pseudo_costs: PseudoCostsByObjective = {}
     if result is None:
-        outcome = search_robust(listed, exact, clock, listener, notes, histories=histories)
+        outcome = search_robust(listed, exact, clock, listener, notes, pseudo_costs=pseudo_costs)
         outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
     else:
         outcome, fit_notes = _given_outcome(listed, result, AttackOracle(listed, settings, clock))
         notes = (*notes, *fit_notes)
-    attacked = _AttackedPlan(listed, outcome, exact, clock, listener, histories)
+    attacked = _AttackedPlan(listed, outcome, exact, clock, listener, pseudo_costs)
     with interruptible(clock, listener):
         found = attacked.evaluate()
         if result is None and not found.stopped and (listed.events or listed.survival_rules):
@@ -225,7 +225,7 @@ class _AttackedPlan:
     settings: Settings
     clock: Clock
     listener: Listener
-    histories: BranchingHistories
+    pseudo_costs: PseudoCostsByObjective
 
     def evaluate(self) -> AttackResult:
         """Return the shaping and deterred attacks on the plan, the worst attack, and those at each start."""
@@ -266,7 +266,7 @@ class _AttackedPlan:
         found = replace(found, tolerance_base=base)
         settings = replace(base.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
-            solver.histories = self.histories
+            solver.pseudo_costs = self.pseudo_costs
             solver.learn(result.plan, frozenset())
             answer = solver.ask()
         if answer.status != "optimal":

@@ -35,7 +35,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_eased_floors, without_gap_price
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore
+from optimizer.solver import Clock, Gains, Listener, Progress, PseudoCostsByObjective, Settings, ignore
 from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, SearchStatus, budget_order
 from optimizer.studies.conclusion import ResultWithBase, Timer, conclude, plan_with_base
@@ -439,7 +439,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
     exact = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP), tolerance=None)
     found, eased = list[LoneShock](), with_eased_floors(free)
     writers = dict[int, formulation.ModelWriter]()
-    histories: BranchingHistories = memory.setdefault("lone", {})
+    pseudo_costs: PseudoCostsByObjective = memory.setdefault("lone", {})
     with own_clock(memory, settings) as clock:
 
         def solve(one: Instance, name: str) -> SearchResult | None:
@@ -447,7 +447,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
             writer = writers[id(one)] = writers.get(id(one)) or formulation.ModelWriter(one)
             # A sample that may fail in an ensemble must not fail if it is the only shock.
             known = (one, shocks, exact, clock, listener_of(memory), writer, LEAST_OUTLAY)
-            return ShockModel(*known, may_excuse=False, histories=histories).minimise_objective()
+            return ShockModel(*known, may_excuse=False, pseudo_costs=pseudo_costs).minimise_objective()
 
         for name in names:
             if clock.is_over:

@@ -28,7 +28,7 @@ from optimizer.instance.variants import with_attacks, with_eased_floors
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Listener, Settings, Vector, ignore, interruptible
+from optimizer.solver import Clock, Listener, PseudoCostsByObjective, Settings, Vector, ignore, interruptible
 from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.conclusion import Timer, conclude, solve_instance
 from optimizer.units import MoneyLike
@@ -132,12 +132,12 @@ def search_robust(
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
-    histories: BranchingHistories | None = None,
+    pseudo_costs: PseudoCostsByObjective | None = None,
 ) -> RobustOutcome:
     """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
 
     If not all floors can be kept, return the plan with the least sum of the gaps of the listed shocks and of the worst
-    attack at each start. `histories` holds branching gains for searches that share them.
+    attack at each start. `pseudo_costs` is shared by searches of one study.
 
     Raises:
         InstanceError: the instance has no adversary.
@@ -148,7 +148,7 @@ def search_robust(
     instance = listed_shocks_only(instance)
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
-            evaluator.histories = histories
+            evaluator.pseudo_costs = pseudo_costs
             robust = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
         attacked = attacked_instance(instance, robust, robust.solved.builder)

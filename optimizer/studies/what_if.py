@@ -41,7 +41,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Listener, Settings, ignore
+from optimizer.solver import Clock, Gains, Listener, PseudoCosts, PseudoCostsByObjective, Settings, ignore
 from optimizer.solver.kept import ModelKeeper
 from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
 from optimizer.tolerances import POSITIVE, SAME_VALUE
@@ -92,7 +92,7 @@ class WhatIfSolver:
         self._warm: list[tuple[Instance, RecourseEvaluator]] = []
         self._active: frozenset[str] = frozenset()
         self._plan: Plan | None = None
-        self.histories: BranchingHistories = {}
+        self.pseudo_costs: PseudoCostsByObjective = {}
         self.keeper = ModelKeeper()
         # Result of the last search.
         self.latest: SearchResult | None = None
@@ -107,11 +107,11 @@ class WhatIfSolver:
     @property
     def gains(self) -> Gains:
         """Branching gains recorded so far, for a solver in another process."""
-        return self.histories[""].gains if "" in self.histories else {}
+        return self.pseudo_costs[""].gains if "" in self.pseudo_costs else {}
 
     def learn_gains(self, gains: Gains) -> None:
         """Start from branching gains that were recorded elsewhere."""
-        self.histories[""] = BranchingHistory(dict(gains))
+        self.pseudo_costs[""] = PseudoCosts(dict(gains))
 
     def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
         """Set the plan (or None) from which the next what-if starts, and add active shocks."""
@@ -192,7 +192,7 @@ class WhatIfSolver:
             if _operates_alike(known, instance):
                 return evaluator
         made = RecourseEvaluator(instance, recourse_executor(instance, self.settings.jobs, self.settings.cluster))
-        made.histories = self.histories
+        made.pseudo_costs = self.pseudo_costs
         self._warm.append((instance, made))
         if len(self._warm) > KEPT:
             # Keep the first, which is the evaluator of the instance itself or of the first variant.

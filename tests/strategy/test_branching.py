@@ -52,7 +52,7 @@ def branched(instance: so.Instance, gap: float, steps: list[Progress] | None = N
 
 def model(instance: so.Instance, gap: float, steps: list[Progress] | None = None) -> ShockModel:
     listener = (steps if steps is not None else []).append
-    return ShockModel(instance, instance.events, Settings(mip_gap=gap), Clock(), listener, histories={})
+    return ShockModel(instance, instance.events, Settings(mip_gap=gap), Clock(), listener, pseudo_costs={})
 
 
 def integers(found: SearchResult) -> list[float]:

@@ -34,7 +34,7 @@ def test_a_kept_model_has_the_optima_of_new_models(file: str) -> None:
 
     def model(variant: Instance, count: int, keeper: ModelKeeper | None) -> ShockModel:
         shocks = variant.events[:count]
-        return ShockModel(variant, shocks, settings, Clock(), lambda step: None, histories={}, keeper=keeper)
+        return ShockModel(variant, shocks, settings, Clock(), lambda step: None, pseudo_costs={}, keeper=keeper)
 
     instance = so.load(file)
     for number, (name, variant) in enumerate(_variants(instance).items()):
@@ -61,7 +61,9 @@ def test_dual_values_of_a_kept_model_are_those_of_a_new_one() -> None:
     instance, keeper = so.load("instances/tiny.yaml"), ModelKeeper()
     found = []
     for variant in (with_floors(instance, points=-0.05), instance):
-        run = ShockModel(variant, variant.events, Settings(), Clock(), lambda step: None, histories={}, keeper=keeper)
+        run = ShockModel(
+            variant, variant.events, Settings(), Clock(), lambda step: None, pseudo_costs={}, keeper=keeper
+        )
         found.append(run.solve_relaxation())
     new = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None).solve_relaxation()
     assert found[1].duals is not None
@@ -86,7 +88,7 @@ def test_cuts_hold_in_a_kept_model_that_grows_until_another_takes_over() -> None
     instance, keeper, found = so.load("instances/tiny.yaml"), ModelKeeper(), list[float]()
     for bound in (0.0, 1e9):
         known = (instance, instance.events[:1], Settings(), Clock(), lambda step: None)
-        pair = [ShockModel(*known, histories={}, keeper=each) for each in (keeper, None)]
+        pair = [ShockModel(*known, pseudo_costs={}, keeper=each) for each in (keeper, None)]
         for each in pair:
             whole = each.solver.integers
             each.solver.add_cuts(whole, np.ones((1, len(whole))), np.array([bound]))

@@ -18,7 +18,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.instance.variants import with_floors
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, Names, total
-from optimizer.solver import BranchingHistory, Clock, Model, Settings, ignore
+from optimizer.solver import Clock, Model, PseudoCosts, Settings, ignore
 from optimizer.solver.highs_tree import _named_integers
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances
@@ -63,10 +63,10 @@ class Sites:
 @FEW
 @given(st.integers(0, 10_000), st.lists(st.lists(st.integers(0, SITES - 1), max_size=4), min_size=1, max_size=4))
 def test_one_history_for_many_models(seed: int, variants: list[list[int]]) -> None:
-    sites, history = Sites(seed), BranchingHistory()
+    sites, pseudo_costs = Sites(seed), PseudoCosts()
     for closed in variants:
         known = sites.model(closed).solve()
-        found = sites.model(closed).solve(history=history)
+        found = sites.model(closed).solve(pseudo_costs=pseudo_costs)
         assert found.status == "optimal"
         assert found.values is not None
         assert found.objective == pytest.approx(known.objective, rel=1e-9)
@@ -78,10 +78,10 @@ def test_one_history_for_many_models(seed: int, variants: list[list[int]]) -> No
 @FEW
 @given(st.integers(0, 10_000), st.floats(0.9, 1.1), st.sampled_from([0.0, 0.05]))
 def test_cutoffs_and_gaps(seed: int, share: float, gap: float) -> None:
-    sites, history = Sites(seed), BranchingHistory()
+    sites, pseudo_costs = Sites(seed), PseudoCosts()
     least = sites.model([]).solve().objective
     for _ in range(2):
-        found = sites.model([], gap).solve(history=history, cutoff=share * least)
+        found = sites.model([], gap).solve(pseudo_costs=pseudo_costs, cutoff=share * least)
         if found.values is None:
             assert found.status == "infeasible"
             assert share <= 1.0 + 1e-9
@@ -89,7 +89,7 @@ def test_cutoffs_and_gaps(seed: int, share: float, gap: float) -> None:
             assert found.bound <= least * (1 + 1e-9)
             assert found.objective <= share * least * (1 + 1e-9)
             assert found.objective - found.bound <= gap * found.objective + 1e-6
-        enough = sites.model([]).solve(history=history, enough=1.1 * least)
+        enough = sites.model([]).solve(pseudo_costs=pseudo_costs, enough=1.1 * least)
         assert enough.objective <= 1.1 * least
         assert enough.bound <= least * (1 + 1e-9)
 
@@ -97,7 +97,7 @@ def test_cutoffs_and_gaps(seed: int, share: float, gap: float) -> None:
 def test_a_guess_that_is_too_low_is_corrected() -> None:
     sites = Sites(3)
     known = sites.model([]).solve()
-    found = sites.model([]).solve(history=BranchingHistory(distance=1e-6))
+    found = sites.model([]).solve(pseudo_costs=PseudoCosts(distance=1e-6))
     assert found.objective == pytest.approx(known.objective, rel=1e-9)
 
 
@@ -108,13 +108,13 @@ def test_integers_that_nothing_satisfies() -> None:
     builder.require("rule", "low", None, x, ">=", 0.4)
     builder.require("rule", "high", None, x, "<=", 0.6)
     model = Model(builder, sites.cost, EXACT)
-    assert model.solve(history=BranchingHistory()).status == "infeasible"
+    assert model.solve(pseudo_costs=PseudoCosts()).status == "infeasible"
 
 
 def test_no_time_is_no_proof() -> None:
     sites = Sites(5)
     model = Model(sites.builder, sites.cost, EXACT, Clock(limit=1e-9))
-    assert model.solve(history=BranchingHistory()).status == "stopped"
+    assert model.solve(pseudo_costs=PseudoCosts()).status == "stopped"
 
 
 @FEW
@@ -124,7 +124,7 @@ def test_relaxations_that_end_too_soon_go_on_with_perturbed_costs(seed: int, mos
     known = sites.model([]).solve()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("optimizer.solver.highs_tree.MOST_UNPERTURBED", most)
-        found = sites.model([]).solve(history=BranchingHistory())
+        found = sites.model([]).solve(pseudo_costs=PseudoCosts())
     assert found.status == "optimal"
     assert found.objective == pytest.approx(known.objective, rel=1e-9)
     assert found.bound == pytest.approx(known.objective, rel=1e-6)
@@ -135,10 +135,10 @@ def test_a_search_that_is_given_up_is_left_to_highs(most: int, monkeypatch: pyte
     sites = Sites(6)
     known = sites.model([]).solve()
     monkeypatch.setattr("optimizer.solver.highs_tree.MOST_ITERATIONS", most)
-    history = BranchingHistory()
+    pseudo_costs = PseudoCosts()
     for failures in (1, 2, 2):
-        found = sites.model([]).solve(history=history)
-        assert (found.status, history.failures) == ("optimal", failures)
+        found = sites.model([]).solve(pseudo_costs=pseudo_costs)
+        assert (found.status, pseudo_costs.failures) == ("optimal", failures)
         assert found.objective == pytest.approx(known.objective, rel=1e-9)
         assert found.bound == pytest.approx(known.objective, rel=1e-6)
 
@@ -147,11 +147,11 @@ def test_a_search_that_is_given_up_is_left_to_highs(most: int, monkeypatch: pyte
 def test_where_the_relaxation_is_far_a_tree_is_tried_for_a_while(
     times: int, failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sites, history = Sites(7), BranchingHistory()
+    sites, pseudo_costs = Sites(7), PseudoCosts()
     known = sites.model([]).solve()
     monkeypatch.setattr("optimizer.solver.highs_tree.FIRST_TRY", times)
-    found = sites.model([]).solve(history=history, is_weak=True)
-    assert history.failures == failures
+    found = sites.model([]).solve(pseudo_costs=pseudo_costs, is_weak=True)
+    assert pseudo_costs.failures == failures
     assert found.objective == pytest.approx(known.objective, rel=1e-9)
     assert found.bound == pytest.approx(known.objective, rel=1e-6)
 
@@ -192,7 +192,7 @@ def test_nearly_whole_numbers_are_not_whole() -> None:
     served, unserved = builder.variable("s", "served", 0), builder.variable("s", "unserved", 0)
     builder.require("s", "capacity", None, served - 1e7 * unit, "<=", 0.0)
     builder.require("s", "need", None, served + unserved, ">=", 1.0)
-    found = Model(builder, 30.0 * unit + served + 20.0 * unserved, EXACT).solve(history=BranchingHistory())
+    found = Model(builder, 30.0 * unit + served + 20.0 * unserved, EXACT).solve(pseudo_costs=PseudoCosts())
     assert found.objective == pytest.approx(20.0)
     assert found.bound == pytest.approx(20.0)
 

@@ -11,7 +11,7 @@ import pytest
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, Names, total
-from optimizer.solver import BranchingHistory, Clock, Model, Settings, highs, highs_tree
+from optimizer.solver import Clock, Model, PseudoCosts, Settings, highs, highs_tree
 from optimizer.solver.base import Vector
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 
@@ -56,7 +56,7 @@ def test_an_abandoned_tree_proves_no_more_than_its_target(seed: int, monkeypatch
     tolerance = 0.005 * known
     settings = Settings(mip_gap=0.02, threads=1, tolerance=tolerance, patience=5.0)
     found = Model(builder, cost, settings).solve(
-        history=BranchingHistory(), cutoff=known - tolerance, tolerance=tolerance
+        pseudo_costs=PseudoCosts(), cutoff=known - tolerance, tolerance=tolerance
     )
     assert found.status == "optimal"
     assert found.bound <= best * (1.0 + 1e-9)
