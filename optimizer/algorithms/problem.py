@@ -101,13 +101,15 @@ class SearchResult:
         """The keys of the paths that own columns: shocks, the baseline, survival rules, and the plan's empty one."""
         return frozenset(path for path, _, _ in self.builder.column_index())
 
-    def bound_of_cost(self, priced: float | None) -> float | None:
-        """Return the bound on cost, where gaps cost `priced` over all shocks and not only over those in the model.
+    def bound_of_cost(self, gap: float, priced: float | None) -> float | None:
+        """Return the bound on the cost of plans that leave no larger gap than `gap`, that of the plan in all shocks.
 
-        None for `priced` keeps the bound as it is. Returns None for an infinite bound.
+        Gaps cost `priced` over all shocks, not only over those in the model; None if they have no price. Returns None
+        for an infinite bound, and for that of a stopped search over plans that keep all floors if its plan does not.
         """
+        keeps_floors = priced is None and self.status == "stopped" and self.gap <= 0
         bound = self.bound if priced is None else self.bound + self.priced_gaps - priced
-        return bound if math.isfinite(bound) else None
+        return None if (keeps_floors and gap > 0) or not math.isfinite(bound) else bound
 
 
 ObjectiveBuilder = Callable[[ModelBuilder, Instance, Sequence[Shock]], Expression]

@@ -302,7 +302,7 @@ class PlanConclusion:
         # Negligible shortages are in the bound, and not in the gap.
         price, gap_bound = self.instance.policy.gap_price, proven_gap(self.instance, gap, solved.gap_bound)
         priced = None if price is None else price * gap
-        bound = solved.bound_of_cost(priced)
+        bound = solved.bound_of_cost(gap, priced)
         distance = relative_distance(cost, bound, gap, gap_bound, priced=priced)
         status: Status = "gap" if any(each.fails for each in shocks) else "survives"
         notes = self.record["notes"]

@@ -1,5 +1,6 @@
 """Commands that are stopped at any look at the clock: the answer says what is not known, and JSON stays clean."""
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from optimizer.errors import ExitCode
 from optimizer.formulation import first_stage_model
 from optimizer.solver import Clock
 from optimizer.studies.conclusion import NO_PRICE, run_record
+from tests.independent import optimum
+from tests.independent.drawn import drawn
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -190,3 +193,20 @@ def test_a_run_that_is_stopped_before_any_plan_names_none() -> None:
     stopped = SearchResult("stopped", first_stage_model(instance))
     notes = run_record(instance, so.Settings(), clock, stopped, ())["notes"]
     assert notes == (f"Stopped by {clock.signal_name}: no plan was found until then.",)
+
+
+def test_bounds_against_an_adversary_hold_wherever_a_search_is_stopped(stop_after: Callable[[int], None]) -> None:
+    # A search first bounds the cost of plans that keep every floor; here that is more than the least cost with the gap
+    # that its plans leave in attacks not yet found.
+    data, exact = drawn(2119, 0.3, attacked=True), so.Settings(mip_gap=0.0, jobs=1)
+    known, seen = optimum(data), set[tuple[str, bool]]()
+    assert known is not None
+    for looks in (*range(16, 151, 6), 10**9):
+        stop_after(looks)
+        found = so.solve(so.read(copy.deepcopy(data)), settings=exact, adversary=True)
+        assert found.gap_bound is None or found.gap_bound <= known.gap * (1 + 1e-6)
+        assert known.gap * (1 - 1e-6) <= found.survival_gap
+        if found.bound is not None:
+            assert found.bound <= known.measure * (1 + 1e-6)
+        seen.add((found.status, found.bound is None))
+    assert seen == {("stopped", True), ("gap", False)}

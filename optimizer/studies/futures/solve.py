@@ -305,7 +305,7 @@ class _Search:
         # The increase of the measure by gaps at their price, money; None without a gap price.
         price = self.instance.policy.gap_price
         priced = None if price is None else measure_of_futures(self.instance, futures, price) - cost
-        bound = self._bound_of_measure(solved.bound_of_cost(priced), cost, futures)
+        bound = self._bound_of_measure(solved.bound_of_cost(gap, priced), cost, futures)
         distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
         first_answers = [each.t for future in self.tree.futures for each in future.answers[:1]]
