@@ -68,23 +68,31 @@ FILE = Path(__file__).parent.parent / "instances" / "tiny.yaml"
 LINE = "{name: cold magnet line, kind: standby, restart: 12, region: home, stage: magnet, output: {magnet: 1}, \
 cost: 90k, capex: 50k, fixed_opex: 2k, unit_size: 10, max_size: 60, lead_time: 12}"
 
-without = so.solve(so.load(FILE))
-instance = so.load(FILE, overrides=[f"options.cold_line={LINE}"])
-result = so.solve(instance)
-print(result.plan)
-print(f"total cost without it {without.total_cost / 1e6:.2f}M USD, with it {result.total_cost / 1e6:.2f}M USD")
-line = result.frames.flows.xs(("cold_line", "activity"), level=("owner", "flow"))
-print(line.to_string())
 
-# The audit believes this plan, but not the same plan with the cold line running in the baseline.
-doctored = json.loads(result.to_json())
-doctored["baseline"]["activity"]["cold_line"][-1] = 10.0
-report = so.verify(instance, so.Result.from_dict(doctored))
-print(*report.disagreements, sep="\n")
+def main() -> None:
+    """Solve an instance without the lever and with it, and show that the audit sees a number that was changed."""
+    without = so.solve(so.load(FILE))
+    instance = so.load(FILE, overrides=[f"options.cold_line={LINE}"])
+    result = so.solve(instance)
+    print(result.plan)
+    print(f"total cost without it {without.total_cost / 1e6:.2f}M USD, with it {result.total_cost / 1e6:.2f}M USD")
+    line = result.frames.flows.xs(("cold_line", "activity"), level=("owner", "flow"))
+    print(line.to_string())
 
-assert result.survives
-assert result.total_cost < without.total_cost
-assert so.verify(instance, result).ok
-assert result.baseline is not None
-assert not any(result.baseline["cold_line", "activity"])
-assert any("cold_line.capacity" in row for row in report.disagreements)
+    # The audit believes this plan, but not the same plan with the cold line running in the baseline.
+    doctored = json.loads(result.to_json())
+    doctored["baseline"]["activity"]["cold_line"][-1] = 10.0
+    report = so.verify(instance, so.Result.from_dict(doctored))
+    print(*report.disagreements, sep="\n")
+
+    assert result.survives
+    assert result.total_cost < without.total_cost
+    assert so.verify(instance, result).ok
+    assert result.baseline is not None
+    assert not any(result.baseline["cold_line", "activity"])
+    assert any("cold_line.capacity" in row for row in report.disagreements)
+
+
+# Nothing of this runs where the file is imported, as by `diversify --plugin`.
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """Every script in `examples/` runs; each ends in its own assertion."""
 
+import json
 import re
 import subprocess
 import sys
@@ -52,6 +53,15 @@ def test_a_lever_from_outside_needs_no_internal_module(name: str) -> None:
         "optimizer",
         "optimizer.extend",
     }
+
+
+@pytest.mark.parametrize("name", ["write_your_own_lever", "demand_response"])
+def test_a_lever_from_outside_can_be_named_on_the_command_line(name: str) -> None:
+    plugin = str(EXAMPLES[0].parent / f"{name}.py")
+    command = [sys.executable, "-m", "optimizer", "--plugin", plugin, "schema"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["title"] == "Instance"
 
 
 def test_a_lever_of_your_own_loses_to_accidents_beside_deliberate_cuts() -> None:
