@@ -83,13 +83,13 @@ def print_source(file: str) -> None:
 def read_instance(
     file: str, changes: Changes, *, lists_attacks: bool | None = None, by_expected_cost: bool = False
 ) -> InstanceInput:
-    """Return the changed instance of a file; print its source, the changes and the warnings to stderr."""
+    """Return the changed instance of a file with its notes and changes; print these and the warnings to stderr."""
     print_source(file)
     return announce(change_instance(file, changes, lists_attacks=lists_attacks, by_expected_cost=by_expected_cost))
 
 
 def announce(made: InstanceInput, column: str = "") -> InstanceInput:
-    """Print warnings and changes to stderr, the latter after the name of a `column` if given; return the instance."""
+    """Print warnings and changes to stderr, the latter after the name of a `column` if given; return the input."""
     common.show_findings(made.warnings)
     for note in made.notes:
         common.print_message(f"{column}: {note}" if column else note)
@@ -104,7 +104,7 @@ def change_instance(
     takes_futures: bool = False,
     by_expected_cost: bool = False,
 ) -> InstanceInput:
-    """Return the instance of a file, or of a saved plan, changed by the options of the command line and checked.
+    """Return the instance of a file, or of a saved plan, changed and checked, with its notes, changes and warnings.
 
     `--set` comes first, then scenarios in the order given, the choice of one future, `--force`, `--without`, and
     amounts such as `--budget`. The errors of `--set` come first, then those of all other changes together. A
