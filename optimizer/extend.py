@@ -85,8 +85,8 @@ def register(lever: type[Any], auditor: Auditor) -> None:
         auditor: an object of a class derived from `Auditor`: its arithmetic, which must not call the lever's.
 
     Raises:
-        TypeError: `lever` or `auditor` has another type, or the lever lacks the field that a shock's `reliability`
-            replaces.
+        TypeError: `lever` or `auditor` has another type, or the lever names no kind or several, has no `operate`, or
+            lacks the field that a shock's `reliability` replaces.
         ValueError: the package itself has a lever of this kind, or its `labels` have a colour that there is not.
     """
     if isinstance(auditor, type) and issubclass(auditor, Auditor):

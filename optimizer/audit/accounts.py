@@ -221,8 +221,17 @@ def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int
     for (owner, flow), row in flows.rows.items():
         report.matches(f"{name}/{owner}.{flow}", len(row), len(periods), remark="periods")
         if (owner, flow) not in known:
-            report.holds(f"{name}/{owner}.{flow}", "no flow has that name", False)
+            report.holds(f"{name}/{owner}.{flow}", _why_unknown(plan, owner, flow, name), False)
     return len(report.disagreements) == before
+
+
+def _why_unknown(plan: PlanAccounts, owner: str, flow: str, path: str) -> str:
+    """Say why a flow is unknown: the auditor of a lever from outside leaves it out, or nobody has it."""
+    option = plan.basis.instance.options.get(owner)
+    if option is None or option.kind in package_auditors() or flow not in [each.name for each in option.flows]:
+        return "no flow has that name"
+    where = "`flows`" if path == BASELINE else "`flows` or `flows_in_shocks`"
+    return f"its lever reports this flow, but its auditor does not name it: add it to {where}"
 
 
 def stack_flows(plan: PlanAccounts, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:

@@ -51,8 +51,8 @@ def register_lever(lever: type[Lever]) -> str:
         The kind of the lever.
 
     Raises:
-        TypeError: the class is no subclass of `Sized` or `Stock`, names no kind, or lacks a field that its shocks
-            replace.
+        TypeError: the class is no subclass of `Sized` or `Stock`, names no kind or several, has no `operate`, or
+            lacks a field that its shocks replace.
         ValueError: the package itself has a lever of this kind, or its colour is no slot of the palette.
     """
     if not (isinstance(lever, type) and issubclass(lever, (Sized, Stock))):
@@ -66,6 +66,9 @@ def register_lever(lever: type[Lever]) -> str:
         raise ValueError(f'"{kinds[0]}" is a kind that the package has: give {lever.__name__} one of its own')
     if lever.labels.colour not in range(COLOURS):
         raise ValueError(f"{lever.__name__} has the colour {lever.labels.colour}: slots are 0 to {COLOURS - 1}")
+    if lever.operate is Lever.operate:
+        what = "write what it adds to the baseline or to one shock"
+        raise TypeError(f"{lever.__name__} has no method operate(model, path): {what}")
     KINDS[kinds[0]] = lever
     _AUDITED.add(kinds[0])
     return kinds[0]

@@ -18,8 +18,8 @@ Rows:
 Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share times that; spend[t] += fixed_opex·Δ·N[t].
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_fixed_charge`: it is
 opened once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
-splits the plans evenly, and a precedence constraint between two options is one row for each decision point. The option
-links `by`, Y at every decision point, and `on_line`, Y a lead time before each period; `Sized.invest` `capacity`, C.
+splits the plans evenly, and a precedence constraint between two options is one row for each decision point.
+`Sized.buy` links `by`, Y[a], and with a fixed charge `on_line`, Y[t − lead]; `Sized.invest` links `capacity`, C.
 
 `Stock` is the base of options that are bought and held. In every period, with keep = (1 − loss)^Δ, the share of a stock
 that is left after a period:
@@ -189,11 +189,11 @@ class Lever(Described):
 
     def invest(self, model: ModelBuilder) -> None:
         """Write the purchases by decision point and their cost, and link them to operation."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method invest(model)")
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Write the lever's part of operation on one path."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method operate(model, path)")
 
     def pay(self, model: ModelBuilder, t: int, amount: Expression) -> None:
         """Book an investment of period t: all of it counts as cost, `budget_share` of it against the budget."""
@@ -353,7 +353,7 @@ class Sized(Lever):
 class Stock(Lever):
     """Base class of levers that hold a stock of one commodity.
 
-    The subclass `Stockpile` writes the release in a shock, at most `release_rate` and at `release_cost`.
+    What is released in a shock, how fast and at what cost, is the subclass's, as well as what `loss` does there.
     """
 
     labels: ClassVar[Labels] = Labels("t", "stockpile", "is not filled", 4)
@@ -378,10 +378,6 @@ class Stock(Lever):
         default=None,
         description="How the price rises with a period's purchases, t per year; needs fill_rate. Default: it does not.",
     )
-    release_rate: Quantity | None = Field(
-        default=None, description="Maximum release rate in a shock, t per year. Default: no limit."
-    )
-    release_cost: Quantity = Field(default=0.0, description="Release cost, money per t.")
     loss: Share = Field(default=0.0, description="Share of the stock lost per year, 0 to 1.")
     initial: Quantity = Field(default=0.0, description="Stock before the first period, t.")
     salvage: Share = Field(
@@ -411,6 +407,11 @@ class Stock(Lever):
     def most_in_a_year(self) -> float:
         """`fill_rate`; infinite if it is not given."""
         return math.inf if self.fill_rate is None else self.fill_rate
+
+    @property
+    def most_released_in_a_year(self) -> float:
+        """The largest rate of release in a shock, t per year; infinite if there is no limit."""
+        return math.inf
 
     def references(self) -> Iterator[Reference]:
         """Yield the commodity of the stock."""
@@ -458,9 +459,9 @@ class Stock(Lever):
 
     def paid_for_fills(self, horizon: Horizon, fills: Sequence[float]) -> float:
         """Return the undiscounted cost of all purchases."""
-        return math.fsum(self.payments(horizon, fills))
+        return math.fsum(self.paid_by_period(horizon, fills))
 
-    def payments(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
+    def paid_by_period(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
         """Return the undiscounted cost of the purchases by period."""
         extra = self.surcharges(horizon, fills)
         return [float(self.price.at(horizon.year(t)) * (fill + extra[t])) for t, fill in enumerate(fills)]

@@ -17,10 +17,13 @@ import math
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from optimizer.disruptions.path import Path
 from optimizer.levers.base import Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Flow
+from optimizer.units import Quantity
 
 
 class Stockpile(Stock):
@@ -29,6 +32,15 @@ class Stockpile(Stock):
     is_monotone: ClassVar[bool] = True
 
     kind: Literal["stockpile"]
+    release_rate: Quantity | None = Field(
+        default=None, description="Maximum release rate in a shock, t per year. Default: no limit."
+    )
+    release_cost: Quantity = Field(default=0.0, description="Release cost, money per t.")
+
+    @property
+    def most_released_in_a_year(self) -> float:
+        """`release_rate`; infinite if it is not given."""
+        return math.inf if self.release_rate is None else self.release_rate
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield what every stock yields; if that is nothing, a `release_rate` of 0."""
@@ -47,7 +59,7 @@ class Stockpile(Stock):
         """Write the release in a shock; the baseline never releases."""
         if path.is_baseline:
             return
-        rate = math.inf if self.release_rate is None else self.release_rate * path.delta
+        rate = self.most_released_in_a_year * path.delta
         keep = 1.0 if path.is_steady else self.kept(path.delta)
         before = model.linked(self.id, "stock")[path.periods.start - 1]
         for t in path.periods:

@@ -225,7 +225,7 @@ def _stock_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
         bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
         if not bought:
             continue
-        payments, amount = stock.payments(horizon, fills), math.fsum(fills)
+        payments, amount = stock.paid_by_period(horizon, fills), math.fsum(fills)
         paid, in_store = math.fsum(payments), f" beside {si(stock.initial, 't')} in store" if stock.initial else ""
         yield Purchase(
             option=o,

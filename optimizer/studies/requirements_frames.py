@@ -290,8 +290,9 @@ def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
 
 
 def _largest_release(result: Result, o: str) -> float | None:
-    """Return the largest release from a stock in one shock, t, of shocks with flows; None without any."""
-    return max((math.fsum(each.flows.row(o, "released")) for each in result.shocks if each.flows), default=None)
+    """Return the largest release from a stock in one shock, t, of shocks that report it; None without any."""
+    released = (each.flows.row(o, "released") for each in result.shocks if each.flows)
+    return max((math.fsum(row) for row in released if row), default=None)
 
 
 def holdings_frame(found: "Requirements") -> Frame:

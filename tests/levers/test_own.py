@@ -28,6 +28,7 @@ from optimizer.report.tables import checks
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Flow
+from optimizer.studies.futures.stages import decisions_in_future
 from optimizer.studies.purchases import purchases
 from optimizer.studies.reinforcement import Addition, with_addition
 from tests.conftest import Cell, Printed, Solve
@@ -297,6 +298,71 @@ def test_a_stock_from_outside_is_audited(cell: Cell, solve: Solve) -> None:
     assert any(each.startswith("buffer.stock.2026") for each in found), found
 
 
+def test_a_class_of_the_package_that_lacks_a_method_is_named() -> None:
+    for method, arguments in (("invest", "model"), ("operate", "model, path")):
+        with pytest.raises(NotImplementedError, match=rf"Lever has no method {method}\({arguments}\)"):
+            getattr(Lever.model_construct(id="some", kind="some"), method)(*arguments.split(", "))
+
+
+class Dear(Buffer):
+    """k t are held, and payments of the name that those of a purchase by size have."""
+
+    kind: Literal["dear"]
+
+    def payments(self, horizon: Horizon, fills: Any) -> list[float]:
+        return [15.0 * fill for fill in fills]
+
+
+def test_the_table_of_purchases_pays_for_a_stock_what_the_model_pays(cell: Cell, solve: Solve) -> None:
+    # 100 t at 10, of which half is for the floor of 50 t.
+    so.register(Dear, OfBuffer())
+    instance = cell(BASE, "options:\n  buffer: {kind: dear, commodity: magnet, price: 10, max_size: 200}")
+    result = solve(instance)
+    assert sum(result.outlays.values()) == pytest.approx(1000)
+    assert [each.paid for each in purchases(instance, result)] == pytest.approx([1000])
+    assert [each.paid for each in decisions_in_future(instance, result)] == [pytest.approx((1000,))]
+
+
+def test_a_stock_from_outside_has_no_fields_of_a_release_that_it_does_not_write(
+    refused: Callable[..., list[str]],
+) -> None:
+    option = "{kind: buffer, commodity: magnet, price: 10, release_rate: 1, release_cost: 9, loss: 0.1}"
+    assert [said.split(" The keys")[0] for said in refused(BASE, f"options:\n  buffer: {option}")] == [
+        'options.buffer.release_rate: "release_rate" is an unknown key.',
+        'options.buffer.release_cost: "release_cost" is an unknown key.',
+    ]
+
+
+def test_nothing_is_said_of_a_release_that_a_stock_does_not_report(cell: Cell) -> None:
+    # The budget buys 60 t, of which 30 t can be given: nothing is lost of the others.
+    instance = cell(BASE, "options:\n  buffer: {kind: buffer, commodity: magnet, price: 10}", "policy: {budget: 600}")
+    found = so.explain(instance)
+    why = found.reason
+    assert why is not None
+    assert why.because[-1] == "buffer holds 60 t when embargo begins: the budget buys no more"
+    (held,) = so.find_requirements(instance, found.result).frames.frame("holdings").rows()
+    assert held["drawn"] is None
+
+
+@pytest.mark.parametrize(
+    ("lever", "option", "said"),
+    [
+        (Buffer, "{kind: buffer, commodity: magnet, price: 10}", "embargo/some.given: %s `flows` or `flows_in_shocks`"),
+        (Silent, "{kind: silent, capex: 10, max_size: 90}", "baseline/some.less: %s `flows`"),
+    ],
+)
+def test_a_flow_that_an_auditor_leaves_out_is_told(
+    cell: Cell, solve: Solve, lever: Any, option: str, said: str
+) -> None:
+    so.register(lever, StockAuditor() if lever is Buffer else so.Auditor())
+    with pytest.raises(AuditError) as caught:
+        solve(cell(BASE, f"options:\n  some: {option}"))
+    result = caught.value.result
+    assert isinstance(result, so.Result)
+    why = "its lever reports this flow, but its auditor does not name it: add it to"
+    assert any(each == said % why for each in result.audit["disagreements"]), result.audit
+
+
 def test_a_cost_that_the_plan_decides_is_no_cost_of_a_shock(cell: Cell, solve: Solve) -> None:
     with pytest.raises(ModelError, match=r"the plan decides pier\.capacity: book what that costs in `invest`"):
         solve(cell(BASE, "options:\n  pier: {kind: spendthrift, capex: 10, max_size: 90}"))
@@ -490,6 +556,12 @@ class Nameless(Sized):
     """size t/yr: no kind ≥ 1."""
 
 
+class Idle(Sized):
+    """size t/yr: nobody says what it does."""
+
+    kind: Literal["idle"]
+
+
 class Usurper(Sized):
     """size t/yr: a kind that is there."""
 
@@ -519,6 +591,12 @@ class Forgetful(Sized):
         (Standby, None, TypeError, "without an auditor"),
         (Standby, OfStandby, TypeError, r"OfStandby is a class, and register takes an object of it: OfStandby\(\)"),
         (Nameless, so.Auditor(), TypeError, "Nameless names no kind"),
+        (
+            Idle,
+            so.Auditor(),
+            TypeError,
+            r"Idle has no method operate\(model, path\): write what it adds to the baseline",
+        ),
         (Forgetful, so.Auditor(), TypeError, "Forgetful has no field reliability that a shock's would replace"),
         (Gaudy, so.Auditor(), ValueError, "Gaudy has the colour 8: slots are 0 to 7"),
         (Usurper, so.Auditor(), ValueError, '"ally" is a kind that the package has'),

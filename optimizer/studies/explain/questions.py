@@ -399,8 +399,11 @@ class SupplyLimits:
         before = self.event.periods.start - 1
         held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
         start = f"{display_name(self.instance, o)} holds {si(held, 't')} when {self.event.name} begins"
-        lost = held - self.flows.total(o, "released", self.event.periods)
-        lost -= self.flows.total(o, "left", self.event.periods[-1:])
+        lost = 0.0
+        # A lever from outside the package need not report what is left; what is lost is then not known.
+        if self.flows.row(o, "left"):
+            lost = held - self.flows.total(o, "released", self.event.periods)
+            lost -= self.flows.total(o, "left", self.event.periods[-1:])
         start += f", of which {si(lost, 't')} are lost meanwhile" if lost > NEGLIGIBLE * held else ""
         limit = self._stock_limit(o, stock, held)
         if limit is not None:
@@ -421,7 +424,7 @@ class SupplyLimits:
         if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
             return "its largest stock"
         most = max(self.flows.row(o, "released"), default=0.0)
-        if _is_at_rate(most, stock.release_rate, horizon.delta):
+        if _is_at_rate(most, stock.most_released_in_a_year, horizon.delta):
             return f"and releases {si(most, 't')} a {horizon.step} at most"
         if _is_at_rate(min(self.plan.fills[o][t] for t in purchasable), stock.fill_rate, horizon.delta):
             return f"filled as fast as the market allows since {horizon.label(purchasable[0])}"

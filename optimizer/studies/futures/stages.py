@@ -296,7 +296,7 @@ def decisions_in_future(instance: Instance, result: Result) -> list[Decision]:
         found.append(Decision(**vars(build), futures=(), paid=(math.fsum(costs.values()),)))
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
-        for t, (fill, paid) in enumerate(zip(fills, stock.payments(horizon, fills), strict=True)):
+        for t, (fill, paid) in enumerate(zip(fills, stock.paid_by_period(horizon, fills), strict=True)):
             if fill > ROUNDING * max(fills):
                 year, label = horizon.year(t), horizon.label(t)
                 found.append(Decision(o, stock.kind, t, year, label, fill, False, (), True, (paid,)))
