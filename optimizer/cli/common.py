@@ -142,9 +142,9 @@ def is_understood(what: Understood) -> bool:
 
 def judge_by_expected_cost(instance: "Instance") -> "Instance":
     """Return the instance with plans judged by expected cost; print a note to stderr if it has another measure."""
-    from optimizer.instance.edits import Edited, judged_alone
+    from optimizer.instance.edits import Edited, with_expected_cost
 
-    made = judged_alone(Edited(instance))
+    made = with_expected_cost(Edited(instance))
     for note in made.notes:
         print_message(note)
     return made.instance

@@ -112,7 +112,7 @@ def change_instance(
     then a listed shock; if it is False, a note says that none is. With `by_expected_cost`, as in commands without
     support for measures, `policy.objective` is ignored.
     """
-    from optimizer.instance.edits import SOME_NAME, judged_alone
+    from optimizer.instance.edits import SOME_NAME, with_expected_cost
     from optimizer.instance.overrides import replacements
     from optimizer.io.load import changes_of, inspect_document
 
@@ -125,7 +125,7 @@ def change_instance(
     if not (takes_futures or common.is_understood("futures")):
         refuse_futures(made.instance, file)
     if by_expected_cost or not common.is_understood("measures"):
-        made = judged_alone(made)
+        made = with_expected_cost(made)
     replaced = _clashes(given, changes, names, force, amounts)
     differs = (*changes_of(file), *replacements(document), *made.changes)
     changed = InstanceInput(made.instance, document, made.notes, differs, (*warnings, *replaced), replaced)
@@ -173,14 +173,14 @@ def _change_steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """Yield the changes of the command line except amounts, in the order of application."""
-    from optimizer.instance.edits import Edited, require_purchases, under
+    from optimizer.instance.edits import Edited, under, with_required_purchases
     from optimizer.instance.overrides import scenario_notes, scenario_words
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names), scenario_words(names))
     if (future := changes.future) is not None:
         yield lambda before: _choose_future(before, future)
-    yield lambda before: require_purchases(before, force)
+    yield lambda before: with_required_purchases(before, force)
     words = arguments.names("without", changes.without or (), (), "plant")
     if words:
         from optimizer.instance.removal import leave_out
@@ -244,10 +244,10 @@ def _amount_edits(changes: Changes) -> "list[Edit]":
 
 def _amount_step(edit: "Edit") -> "Callable[[Instance], Edited]":
     """Return the step that sets an amount in the instance."""
-    from optimizer.instance.edits import Edited, set_budget, with_value
+    from optimizer.instance.edits import Edited, edit_budget, with_value
 
     if edit.path == "policy.budget":
-        return lambda before: set_budget(before, common.parse_amount_option(edit.value, "--budget"))
+        return lambda before: edit_budget(before, common.parse_amount_option(edit.value, "--budget"))
     changes = (f"{edit.path} {edit.value}",)
     return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source), changes=changes)
 

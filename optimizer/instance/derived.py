@@ -1,4 +1,4 @@
-"""Quantities derived from an instance: its shocks, floors, display names, and thresholds of negligible sizes.
+"""Quantities derived from an instance: its shocks, floors, names and units for display, negligible sizes.
 
 An `Unchecked` is an instance before its checks; the checks (`validation`) use the functions of this module.
 """
@@ -41,7 +41,7 @@ def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event
             yield ("ensembles", e, *(("events", name) if name else ())), event
 
 
-def has_events(instance: Instance) -> bool:
+def can_list_events(instance: Instance) -> bool:
     """Return whether the shocks of an instance can be listed: every start is a period of the horizon."""
     try:
         for spec in instance.ensembles.values():
@@ -147,7 +147,7 @@ def nonmonotone(instance: Instance) -> Iterator[Problem]:
             yield ("adversary",), what, cure, "error"
 
 
-def rules_that_ask(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "min_time_to_survive")) -> list[str]:
+def rules_in_force(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "min_time_to_survive")) -> list[str]:
     """Return those of the given policy rules that any future sets: they may require purchases even without shocks."""
     return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]
 
@@ -243,7 +243,7 @@ def activity_section(instance: Instance, activity: str) -> str:
     return "processes" if activity in instance.processes else "options"
 
 
-def has_store(instance: Instance, word: str) -> bool:
+def has_initial_stock(instance: Instance, word: str) -> bool:
     """Return whether an option, or any option of a kind, has an initial stock."""
     named = (option for o, option in instance.options.items() if word in (o, option.kind))
     return any(getattr(option, "initial", 0.0) > 0 for option in named)

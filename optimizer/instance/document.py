@@ -33,7 +33,7 @@ class Document:
     `overrides` has, by place, a finding with the file, line and cell of the override that set the value there. `made`
     are the places of mappings that did not exist and were created on the path of an override. `replaced` has the value
     that an override replaced, or None if there was none. A copy for a variant shares all mappings and lists with its
-    original, except those at the places in `own`; `to_change` copies a shared part before it is changed. `known` caches
+    original, except those at the places in `own`; `own_part` copies a shared part before it is changed. `known` caches
     results computed from shared parts, keyed by identity, for the original and its copies.
     """
 
@@ -75,14 +75,14 @@ class Document:
         """Return the data for a copy that owns no part yet (an empty set `own`), without some top-level keys."""
         return {key: value for key, value in self.data.items() if key not in without}
 
-    def to_change(self, place: Place) -> Any:
+    def own_part(self, place: Place) -> Any:
         """Return the mapping or list at a place for changes, copied first if the original shares it."""
         inside: Any = self.data
         for depth, key in enumerate(place, 1):
-            inside = self.inside(inside, key, place[:depth])
+            inside = self.own_child(inside, key, place[:depth])
         return inside
 
-    def inside(self, holder: Any, key: Any, place: Place) -> Any:
+    def own_child(self, holder: Any, key: Any, place: Place) -> Any:
         """Return the value under `key` of a holder that belongs to this document, copied first if it is shared."""
         part = holder[key]
         if self.own is not None and isinstance(part, (dict, list)) and place not in self.own:

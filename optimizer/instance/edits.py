@@ -2,7 +2,7 @@
 
 values of the file    forcing, with_value, with_numbers     checked like a file
 scenarios             under                                 checked like a file
-budget                with_budget, set_budget               its range is dropped if it does not hold the new budget
+budget                with_budget, edit_budget               its range is dropped if it does not hold the new budget
 samples               resample                              always valid, so not checked again
 futures               in_future, for_each_future            taken from the tree
 
@@ -39,8 +39,8 @@ from optimizer.instance.overrides import (
     unknown_scenario,
 )
 from optimizer.instance.questions import Way, each_question, find_ways
-from optimizer.instance.ranges import RANGES, find_places, set_number
-from optimizer.instance.reading import check_document, instance_of, read_checked, read_document
+from optimizer.instance.ranges import RANGES, find_places, set_input
+from optimizer.instance.reading import check_document, instance_of, read_document, read_with_errors
 from optimizer.instance.schema import MEMBERS, Future, FutureTree, Instance, require_instance
 from optimizer.instance.variants import with_policy
 from optimizer.results.futures import FuturesResult
@@ -85,7 +85,7 @@ def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
 
 
 def _instance_of_way(document: Document, way: Way) -> Instance:
-    instance, errors = read_checked(apply_branches(document, way.changes))
+    instance, errors = read_with_errors(apply_branches(document, way.changes))
     if instance is None or errors:
         raise InstanceError([replace(each, file=f"{document.file}, future {way.name}") for each in errors])
     return instance
@@ -93,7 +93,7 @@ def _instance_of_way(document: Document, way: Way) -> Instance:
 
 def _read_sound(document: Document) -> Instance | None:
     """Build the instance of a document, or return None if it has errors; its futures are not checked."""
-    instance, errors = read_checked(document)
+    instance, errors = read_with_errors(document)
     return None if errors else instance
 
 
@@ -140,16 +140,16 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
         120.0
     """
     require_instance(instance)
-    chosen = known_scenarios(instance, names, "names")
+    chosen = chosen_scenarios(instance, names, "names")
     changed = apply_scenarios(document_of(instance.to_dict(), instance.title), *chosen)
     # The instance has a range for each number that a pattern of the file matches. A scenario may replace what has some.
     for path in instance.ranges.keys() & (changed.data.get(RANGES) or {}).keys():
         if next(find_places(changed.data, path), None) is None:
-            del changed.to_change((RANGES,))[path]
+            del changed.own_part((RANGES,))[path]
     return check_document(changed)[0]
 
 
-def known_scenarios(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:
+def chosen_scenarios(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:
     """Return the names of scenarios in an argument.
 
     Raises:
@@ -208,10 +208,10 @@ def forcing(
         {'plant': {2027: 40.0}}
     """
     require_instance(instance)
-    return require_purchases(instance, forced_sizes(sizes)).instance
+    return with_required_purchases(instance, forced_sizes(sizes)).instance
 
 
-def require_purchases(instance: Instance, listed: Sequence[tuple[str, int, float]]) -> Edited:
+def with_required_purchases(instance: Instance, listed: Sequence[tuple[str, int, float]]) -> Edited:
     """Return the instance with additional required purchases; a scenario that does not allow them is left out."""
     if not listed:
         return Edited(instance)
@@ -243,7 +243,7 @@ def with_value(instance: Instance, path: str, value: object, *, source: str | No
 
 
 def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
-    """Return the instance with other values of its uncertain numbers, by path, and without ranges and scenarios.
+    """Return the instance with other values of its uncertain inputs, by path, and without ranges and scenarios.
 
     The length of a shock is rounded to the nearest whole number of periods, a year to the nearest one.
 
@@ -255,7 +255,7 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
         read_document(original)
     document = replace(original, data=original.shared_data(), findings=[], own=set(), known={**original.known})
     for path, number in numbers.items():
-        set_number(document.to_change(own[path].place[:-1]), own[path], number, instance.horizon.months)
+        set_input(document.own_part(own[path].place[:-1]), own[path], number, instance.horizon.months)
     return check_document(document)[0]
 
 
@@ -273,14 +273,14 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
         30000000.0
     """
     require_instance(instance)
-    made = set_budget(instance, money(budget, "budget"))
+    made = edit_budget(instance, money(budget, "budget"))
     for note in made.notes:
         warnings.warn(note, OptimizerWarning, stacklevel=2)
     return made.instance
 
 
-def set_budget(instance: Instance, limit: float | None) -> Edited:
-    """Return the instance under another budget or none, with a note if a range was dropped that does not hold it."""
+def edit_budget(instance: Instance, limit: float | None) -> Edited:
+    """Return the instance under another budget or none, with a note on its range if that does not hold the budget."""
     made = with_policy(instance, budget=limit)
     if limit is None or _BUDGET not in instance.ranges or _BUDGET in made.ranges:
         return Edited(made)
@@ -364,7 +364,7 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
 # Arguments of the Python functions.
 
 # Sections that no plan depends on.
-_TEXTS_AND_VARIANTS = frozenset({"name", "source", "note", "description", SCENARIOS, RANGES, MEMBERS})
+_WITHOUT_EFFECT_ON_PLANS = frozenset({"name", "source", "note", "description", SCENARIOS, RANGES, MEMBERS})
 
 
 def require_known(
@@ -389,7 +389,7 @@ def require_known(
         raise arguments.ArgumentError(argument, known, cure)
 
 
-def said_of_other_instance(result: Result | FuturesResult, instance: Instance) -> list[str]:
+def other_instance_notes(result: Result | FuturesResult, instance: Instance) -> list[str]:
     """Return a sentence, what to do included, if this instance may have other plans than that of the result."""
     try:
         differ = other_sections(result, instance)
@@ -408,7 +408,7 @@ def other_sections(result: Result | FuturesResult, instance: Instance) -> list[s
     if instance_of(result) is instance:
         return []
     own, here = instance_of(result).to_dict(), instance.to_dict()
-    sections = [section for section in dict.fromkeys([*here, *own]) if section not in _TEXTS_AND_VARIANTS]
+    sections = [section for section in dict.fromkeys([*here, *own]) if section not in _WITHOUT_EFFECT_ON_PLANS]
     return [section for section in sections if own.get(section) != here.get(section)]
 
 
@@ -424,8 +424,8 @@ def apply_arguments(
     """Return the instance under its named scenarios and another budget, with notes on both after those of the caller.
 
     If two of them set the same number to different values, the later one holds; a Python warning and a note say so.
-    Unless `takes` includes measures, `judged_alone` applies to the result. `for_all` is the function that takes all
-    futures in place of one, if there is such a function.
+    Unless `takes` includes measures, an instance without futures is judged by expected cost, with a note. `for_all` is
+    the function that takes all futures in place of one, if there is such a function.
 
     Raises:
         InstanceError: there is no such scenario, several make no valid instance, or the instance has several futures
@@ -435,13 +435,13 @@ def apply_arguments(
     """
     require_instance(instance)
     outside: tuple[str, ...] = ()
-    limit, names = money(budget, "budget"), [] if scenario is None else known_scenarios(instance, scenario)
+    limit, names = money(budget, "budget"), [] if scenario is None else chosen_scenarios(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
     if names:
         changed = under(changed, names)
     if limit is not None:
         edits.append(Edit(f"budget={budget!r}", _BUDGET, budget))
-        made = set_budget(changed, limit)
+        made = edit_budget(changed, limit)
         changed, outside = made.instance, made.notes
     for finding in (found := clashes(instance, edits)):
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
@@ -452,10 +452,10 @@ def apply_arguments(
         cure = "Choose one by --future, in Python by in_future(instance, name)"
         cure += f"; or take all, by {for_all}." if for_all else "."
         raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])
-    return made if takes == "futures and measures" else judged_alone(made)
+    return made if takes == "futures and measures" else with_expected_cost(made)
 
 
-def judged_alone(made: Edited) -> Edited:
+def with_expected_cost(made: Edited) -> Edited:
     """Set the objective of an instance without futures to expected cost, with a note if the file has another one."""
     if made.instance.futures or not made.instance.is_adaptive:
         return made

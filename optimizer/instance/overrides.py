@@ -98,7 +98,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
             holder[key] = {}
             document.overrides[place] = source
             document.made.add(place)
-        holder = document.inside(holder, key, place)
+        holder = document.own_child(holder, key, place)
     document.overrides[place] = source
     return place
 

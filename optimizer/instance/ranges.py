@@ -142,16 +142,16 @@ def numbers_of(inputs: Iterable[UncertainInput]) -> list[UncertainNumber]:
     return [UncertainNumber(name, tuple(group)) for name, group in groups.items()]
 
 
-def name_ranges(finding: Finding, numbers: Sequence[UncertainInput], end: str) -> Finding:
-    """Return an error that occurs with all numbers at one end of their ranges, and name the ranges that may cause it.
+def name_ranges(finding: Finding, inputs: Sequence[UncertainInput], end: str) -> Finding:
+    """Return an error that occurs with all inputs at one end of their ranges, and name the ranges that may cause it.
 
     Where the value with the error has no range itself, these are the ranges of the same object.
     """
-    if any(f"{finding.where}.".startswith(f"{'.'.join(map(str, each.place))}.") for each in numbers):
+    if any(f"{finding.where}.".startswith(f"{'.'.join(map(str, each.place))}.") for each in inputs):
         where, cure = f"at the {end} end of its range", f"Change `{end}`, or the number."
     else:
         keys = set(finding.where.split("."))
-        near = [each.path for each in numbers if keys.intersection(map(str, each.place[1:2]))][:3]
+        near = [each.path for each in inputs if keys.intersection(map(str, each.place[1:2]))][:3]
         where, cure = f"with {', '.join(near) or 'all ranges'} at `{end}`", f"Change `{end}` there, or this value."
     return replace(finding, what=f"{where}: {finding.what}", cure=cure)
 
@@ -165,7 +165,7 @@ def lift_ranges(document: Document) -> None:
 
 def _lift(document: Document, part: Any, place: Place) -> None:
     if isinstance(part, Mapping) and "value" in part and len(part.keys() & _PARTS) > 1 and not _nested(part["value"]):
-        document.to_change(place[:-1])[place[-1]] = part["value"]
+        document.own_part(place[:-1])[place[-1]] = part["value"]
         _move_range(document, part, place)
     elif isinstance(part, (dict, list)) and id(part) not in document.known:
         for inner, item in list(part.items() if isinstance(part, dict) else enumerate(part)):
@@ -183,7 +183,7 @@ def _move_range(document: Document, part: Mapping[str, Any], place: Place) -> No
     path = ".".join(map(str, place))
     if document.data.get(RANGES) is None:
         document.data[RANGES] = {}
-    block = document.to_change((RANGES,))
+    block = document.own_part((RANGES,))
     if not isinstance(block, dict) or path in block:
         what, cure = "has a range here and under `ranges:` as well", "Keep one of the two."
         document.findings.append(document.finding(place, what, cure))
@@ -240,8 +240,8 @@ def _is_single(value: Any) -> bool:
     return not _nested(value) or (isinstance(value, list) and len(value) == 1)
 
 
-def set_number(holder: Any, where: UncertainInput, number: float, step: int = 0) -> None:
-    """Set an uncertain number to another value, or scale it by a factor, in the mapping or list that holds it.
+def set_input(holder: Any, where: UncertainInput, number: float, step: int = 0) -> None:
+    """Set an uncertain input to another value, or scale it by a factor, in the mapping or list that holds it.
 
     With a `step` the length of a shock is rounded to whole periods of so many months, and whole numbers to the nearest.
     """
@@ -263,14 +263,14 @@ def _scale(value: Any, factor: float) -> Any:
     return [parse_amount(item) * factor for item in value] if isinstance(value, list) else parse_amount(value) * factor
 
 
-def shift_to_end(document: Document, ranges: Sequence[UncertainInput], position: float) -> Document:
-    """Return a copy of a document with all uncertain numbers at a position, and without ranges and scenarios.
+def shift_to_end(document: Document, inputs: Sequence[UncertainInput], position: float) -> Document:
+    """Return a copy of a document with all uncertain inputs at a position, and without ranges and scenarios.
 
     Findings in the copy have the lines of the numbers, not those of the ranges.
     """
     result = replace(document, data=document.shared_data(RANGES, "scenarios"), findings=[], own=set())
-    for each in ranges:
-        set_number(result.to_change(each.place[:-1]), each, each.at(position))
+    for each in inputs:
+        set_input(result.own_part(each.place[:-1]), each, each.at(position))
     return result
 
 
@@ -365,7 +365,7 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
 
 
 def list_uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[UncertainInput]:
-    """Return the uncertain numbers of plain data, from ranges with full paths."""
+    """Return the uncertain inputs of plain data, from ranges with full paths."""
     result = []
     for path, spec in ranges.items():
         place = next(find_places(data, path))

@@ -156,7 +156,7 @@ def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:
     return reader.read(), reader.findings
 
 
-def read_checked(document: Document) -> tuple[Instance | None, list[Finding]]:
+def read_with_errors(document: Document) -> tuple[Instance | None, list[Finding]]:
     """Build the instance of a document, with its errors; its futures are not checked."""
     instance, findings = _examine(document, _ERROR_CHECKS)
     return instance, [finding for finding in findings if finding.severity == "error"]
@@ -169,7 +169,7 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         InstanceError: the document has errors; the exception lists every finding.
     """
     if document.own is None:
-        # The data may have been changed since they were read.
+        # An original, not a copy: its data may have been changed since parts of it were validated.
         document.known = {}
     instance, own = _examine_whole(document)
     findings, scenarios = list(own), list(sound_scenarios(document))
@@ -225,14 +225,14 @@ def limit_findings(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _errors_at_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
-    """Return the errors that occur only with all uncertain numbers at their low ends, or all at their high ends."""
+    """Return the errors that occur only with all uncertain inputs at their low ends, or all at their high ends."""
     if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
         return []
-    numbers, known = list_uncertain(document.data, instance.ranges), frozenset(before)
+    inputs, known = list_uncertain(document.data, instance.ranges), frozenset(before)
     return [
-        name_ranges(finding, numbers, end)
+        name_ranges(finding, inputs, end)
         for end, position in (("low", -1.0), ("high", 1.0))
-        for finding in _errors_of_shifted(document, shift_to_end(document, numbers, position), numbers)
+        for finding in _errors_of_shifted(document, shift_to_end(document, inputs, position), inputs)
         if finding not in known
     ]
 
@@ -364,7 +364,7 @@ class _Reader:
     def _read_part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
         """Return the object under a top-level key of the file; None if it is absent or faulty."""
         entry = self.document.data.get(key)
-        make = partial(self._validate, model, (key,), at_home(entry, self.home))
+        make = partial(self._validate, model, (key,), resolve_home(entry, self.home))
         return None if entry is None else self._read_once((key,), entry, make)
 
     def _read_section(self, section: str) -> dict[str, Any]:
@@ -448,7 +448,7 @@ def _required_keys(section: str, model: type[BaseModel]) -> list[str]:
 
 def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
     """Return the entry with its id, with `home` resolved, and with the home region where its kind implies it."""
-    whole: dict[str, Any] = dict(at_home(entry, home))
+    whole: dict[str, Any] = dict(resolve_home(entry, home))
     if section in ("processes", "demands", "options"):
         whole["id"] = name
     if section == "options" and home is not None and KINDS[whole["kind"]].is_at_home and whole.get("region") is None:
@@ -456,13 +456,15 @@ def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> d
     return whole
 
 
-def at_home(value: Any, home: Any) -> Any:
+def resolve_home(value: Any, home: Any) -> Any:
     """Return plain data with the word `home` replaced by the home region wherever a region is named."""
     if home is None:
         return value
     if isinstance(value, Mapping):
-        return {key: _region(item, home) if key == "region" else at_home(item, home) for key, item in value.items()}
-    return [at_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
+        return {
+            key: _region(item, home) if key == "region" else resolve_home(item, home) for key, item in value.items()
+        }
+    return [resolve_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _region(value: Any, home: Any) -> Any:

@@ -13,7 +13,7 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_name
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.derived import has_store
+from optimizer.instance.derived import has_initial_stock
 from optimizer.instance.edits import Edited, keep_scenarios
 from optimizer.instance.questions import is_gone, questions_without
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
@@ -91,7 +91,7 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
 
 def _notes_on_removed(instance: Instance, gone: Collection[str]) -> Iterator[str]:
     """Yield notes on initial stocks and required purchases that are removed together with their options."""
-    if stored := [o for o in instance.options if o in gone and has_store(instance, o)]:
+    if stored := [o for o in instance.options if o in gone and has_initial_stock(instance, o)]:
         yield f"The initial stock of {_join_names(stored)} is left out as well."
     if forced := [o for o in instance.policy.force if o in gone]:
         yield f"What the policy forces of {_join_names(forced)} is left out as well."

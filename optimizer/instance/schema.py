@@ -316,7 +316,7 @@ class Instance(Described):
 
     @cached_property
     def survival_rules(self) -> Mapping[str, Path]:
-        """By ``<rule>@<year>``, the steady path of each `min_time_to_survive` rule in each year in which it applies."""
+        """The paths of `min_time_to_survive` rules by ``<rule>@<year>``, a steady one in each year of the rule."""
         starts = {self.horizon.year(t): t for t in reversed(self.horizon.periods)}
         paths: dict[str, Path] = {}
         for i, rule in enumerate(self.policy.min_time_to_survive):
@@ -354,7 +354,7 @@ class Instance(Described):
 
     @cached_property
     def uncertain(self) -> list[UncertainInput]:
-        """The numbers that have a range, with their places in `to_dict`."""
+        """The uncertain inputs, with their places in `to_dict`; `numbers_of` groups those that move together."""
         return list_uncertain(self.to_dict(), self.ranges)
 
     @cached_property
@@ -375,7 +375,7 @@ class Instance(Described):
     def replacing(self, **update: object) -> "Instance":
         """Return a copy with other sections, which are not checked again; cached properties are computed anew.
 
-        Scenarios are dropped if any section besides the policy is replaced: they may override it.
+        Scenarios, which may override a replaced section, are dropped unless only the policy is replaced.
         """
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, rules_that_ask
+from optimizer.instance.derived import display_name, rules_in_force
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -298,7 +298,7 @@ def _shortage_text(instance: Instance, result: Result) -> str:
 
 def _why_bought(instance: Instance, result: Result) -> str:
     """Explain purchases where every floor holds without them: leaving them out of a proven optimum costs more."""
-    if rules := rules_that_ask(instance):
+    if rules := rules_in_force(instance):
         return f": what is bought lowers costs, or rules of the file ask for it ({', '.join(rules)})"
     if not result.plan.bought or result.given is not None or result.status != "survives":
         return ": nothing would have to be bought"

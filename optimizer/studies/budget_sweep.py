@@ -30,7 +30,7 @@ from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation.attacks import listed_shocks_only
 from optimizer.algorithms.workers import LISTENER, Memory, Setup, Task, listener_of, own_clock
 from optimizer.audit.result import audit_no_shock
-from optimizer.instance.edits import set_budget, with_budget
+from optimizer.instance.edits import edit_budget, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_eased_floors, without_gap_price
 from optimizer.results.plan import NoShockPlan, Plan
@@ -266,7 +266,7 @@ class BudgetSweep:
             if self.has(case, budget):
                 continue
             settled = self.known[case].proven_plan(budget)
-            if settled is not None and _is_paid(set_budget(self.cases[case], budget).instance, settled.no_shock):
+            if settled is not None and _is_paid(edit_budget(self.cases[case], budget).instance, settled.no_shock):
                 self._results[case, budget] = settled
                 continue
             task = self._task(case, budget, is_first=case not in with_base)
@@ -283,7 +283,7 @@ class BudgetSweep:
 
     def _task(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """Return the task that finds the best plan of a budget; the first of a case also finds its tolerance base."""
-        instance, start = set_budget(self.cases[case], budget).instance, self.known[case].start(budget)
+        instance, start = edit_budget(self.cases[case], budget).instance, self.known[case].start(budget)
         if self.is_attacked:
             return Task(ask_withstanding_plan, (instance, self.case_settings(case)))
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
@@ -329,7 +329,7 @@ class BudgetSweep:
         plan = self._least_plans.get(least.case, self.known[least.case].start(None))
         # The plan has to keep all floors; with a price of gaps, a plan that leaves some could be cheaper.
         free = without_gap_price(self.cases[least.case])
-        instance = set_budget(free, least.outlay * (1.0 + EXACT_GAP)).instance
+        instance = edit_budget(free, least.outlay * (1.0 + EXACT_GAP)).instance
         no_shock = self.known[least.case].no_shock(least.outlay)
         return Task(ask_best_plan, (instance, self.case_settings(least.case), plan, no_shock))
 

@@ -32,7 +32,7 @@ from optimizer.audit.result import audit_result, check_futures, measure_of_futur
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import amount_bought, extensive_form_model, recourse_model
-from optimizer.instance.edits import said_of_other_instance
+from optimizer.instance.edits import other_instance_notes
 from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import without_attacks, without_disruptions
@@ -194,7 +194,7 @@ def verify(
         found = _verify_futures(instance, result, extent, listener)
     else:
         found = _Check(instance, result, extent, listener).run()
-    found.disagreements[:0] = said_of_other_instance(result, instance) if found.disagreements else []
+    found.disagreements[:0] = other_instance_notes(result, instance) if found.disagreements else []
     return found
 
 

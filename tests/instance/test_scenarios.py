@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.edits import require_purchases, resample, with_budget
+from optimizer.instance.edits import resample, with_budget, with_required_purchases
 from optimizer.instance.overrides import scenario_notes
 from optimizer.instance.removal import leave_out
 from optimizer.instance.variants import without_shocks
@@ -152,7 +152,7 @@ def test_a_scenario_that_cannot_apply_any_longer_is_left_out(tmp_path: Path) -> 
 
 def test_a_scenario_without_what_is_forced_is_left_out(tmp_path: Path) -> None:
     instance = load(tmp_path, "scenarios={record: {options: {}, shocks: {}}, high: {demands.motors.quantity: 120}}")
-    forced = require_purchases(instance, [("plant", 2027, 40)])
+    forced = with_required_purchases(instance, [("plant", 2027, 40)])
     assert forced.notes == ("Scenario record is left out: it does not allow what is forced.",)
     assert forced.instance.scenarios == {"high": instance.scenarios["high"]}
     assert so.under(forced.instance, "high") == so.forcing(so.under(instance, "high"), [("plant", 2027, 40)])

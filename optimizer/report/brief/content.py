@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name, field_unit, makers_of, rules_that_ask
+from optimizer.instance.derived import but_samples, display_name, field_unit, makers_of, rules_in_force
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
@@ -241,7 +241,7 @@ def _note_on_samples(result: Result) -> str:
 
 def _note_on_rules(instance: Instance) -> str:
     """Return the sentence that doing nothing may break a rule that requires purchases; empty without such rules."""
-    rules = rules_that_ask(instance)
+    rules = rules_in_force(instance)
     return f" Doing nothing is not held to rules of the file ({', '.join(rules)})." if rules else ""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import but_samples, named_regions, region_name
-from optimizer.instance.edits import set_budget
+from optimizer.instance.edits import edit_budget
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_attacks
@@ -76,7 +76,7 @@ class PlanView:
         Costs come first; survival gaps, which nobody pays, come last. The price of the plan counts from the no-shock
         plan of the budget `counted_from`, money; None for any budget.
         """
-        known = narrative.facts_under(set_budget(instance, self.budget).instance, self.result, counted_from)
+        known = narrative.facts_under(edit_budget(instance, self.budget).instance, self.result, counted_from)
         return sorted(known, key=lambda each: each[0] in narrative.GAP_FACTS)
 
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def plan_view(
     result, planned = point.result, point.result.baseline is not None
     # Attaches the instance to the result, whose tables would otherwise read it from its data, with its own budget: a
     # plan can be that of several points.
-    instance_of(result, set_budget(instance, result.data.get("policy", {}).get("budget")).instance)
+    instance_of(result, edit_budget(instance, result.data.get("policy", {}).get("budget")).instance)
     before, after = lines(instance, survived)
     return PlanView(
         budget=point.budget,

@@ -14,7 +14,7 @@ from rich.tree import Tree
 from optimizer.audit import Verification
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
-from optimizer.instance.derived import NO_SHOCK_RULES, display_name, rules_that_ask, size_text
+from optimizer.instance.derived import NO_SHOCK_RULES, display_name, rules_in_force, size_text
 from optimizer.instance.document import get_value
 from optimizer.instance.ranges import find_places
 from optimizer.instance.schema import Instance
@@ -116,7 +116,7 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
         f"{display_name(instance, o)} ({size_text(instance, o, size)})"
         for o, size in summary.bought_without_shocks.items()
     ]
-    rules = rules_that_ask(instance, NO_SHOCK_RULES)
+    rules = rules_in_force(instance, NO_SHOCK_RULES)
     pays = "pays for itself" if len(bought) == 1 else "pay for themselves"
     asked = f", or rules of the file ask for it ({', '.join(rules)})" if rules else ""
     return f"{list_names(bought, 8)}: {pays} without any shock{asked}; if you did not expect that, check the numbers"

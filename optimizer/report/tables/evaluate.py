@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from optimizer.errors import Finding
-from optimizer.instance.derived import but_samples, display_name, rules_that_ask, size_text
+from optimizer.instance.derived import but_samples, display_name, rules_in_force, size_text
 from optimizer.report.format import DASH, list_names, plural, proven_cost
 from optimizer.report.narrative import MOST_RULES, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
@@ -272,7 +272,7 @@ def _waste_facts(plan: _Plan, found: _Evaluation) -> Iterator[tuple[str, str]]:
         return
     if not waste.changes:
         where = " in some future" if isinstance(found, FuturesEvaluation) else ""
-        kept = rules_that_ask(plan.instance)
+        kept = rules_in_force(plan.instance)
         rule = f" or breaking a rule of the file ({', '.join(kept)})" if kept else ""
         worse = f"{',' if rule else ' or'} a worse shock{where}{rule}"
         yield "Waste", f"none: nothing can be left out without a higher cost{worse}"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name, has_store
+from optimizer.instance.derived import but_samples, display_name, has_initial_stock
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -100,7 +100,7 @@ def _deadline_words(instance: Instance, deadline: Deadline) -> tuple[str, str]:
     latest += [] if deadline.anyhow is None else [f"{deadline.anyhow} with another plan"]
     words = "in this plan" + (f"; at the latest {', '.join(latest)}" if latest else "")
     if deadline.can_be_left_out:
-        rest = "with what is in store" if has_store(instance, deadline.option) else "without (see above)"
+        rest = "with what is in store" if has_initial_stock(instance, deadline.option) else "without (see above)"
         words += f"; another plan can do {rest}"
     elif deadline.anyhow is None:
         words += "; stopped before the rest was known"
@@ -333,7 +333,7 @@ def value_cells(instance: Instance, row: ValueRow, *, releases: bool) -> tuple[s
     title += f" (one of {row.size})" if row.size > 1 else ""
     if value.survives is None:
         return title, "not known", "stopped before it was known"
-    is_stored = value.kind in ("lever", "kind") and has_store(instance, value.of)
+    is_stored = value.kind in ("lever", "kind") and has_initial_stock(instance, value.of)
     also = "; what is in store is left out as well" if is_stored else ""
     if value.change is None:
         return title, "NO PLAN SURVIVES", _failing_budgets(instance, value) + also

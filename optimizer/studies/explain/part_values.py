@@ -24,7 +24,7 @@ import numpy as np
 
 from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, opened_as_in, outlay
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
-from optimizer.instance.derived import display_name, has_store
+from optimizer.instance.derived import display_name, has_initial_stock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
@@ -220,7 +220,7 @@ def _with_dependants(instance: Instance, names: Sequence[str]) -> list[str]:
 
 def _is_forced_or_stored(instance: Instance, names: Sequence[str]) -> bool:
     """Return whether leaving out options removes a rule that forces one or an initial store, as `--without` does."""
-    return any(o in instance.policy.force or has_store(instance, o) for o in names)
+    return any(o in instance.policy.force or has_initial_stock(instance, o) for o in names)
 
 
 def tightened(instance: Instance, values: Sequence[PartValue]) -> list[PartValue]:
@@ -275,7 +275,7 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, is_spared: bool | None) -
         rows = (not_before(o, t),)
         return None if what_ifs.is_over else what_ifs.solve_survivable(words, rows=rows, mip_gap=FEASIBILITY_GAP).holds
 
-    if is_forced or has_store(instance, o):
+    if is_forced or has_initial_stock(instance, o):
         is_enough = survives(len(horizon.periods), "never bought")
         found = replace(found, can_be_left_out=is_enough)
         if is_enough is not False:
