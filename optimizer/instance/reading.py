@@ -461,9 +461,7 @@ def resolve_home(value: Any, home: Any) -> Any:
     if home is None:
         return value
     if isinstance(value, Mapping):
-        return {
-            key: _region(item, home) if key == "region" else resolve_home(item, home) for key, item in value.items()
-        }
+        return {k: _region(item, home) if k == "region" else resolve_home(item, home) for k, item in value.items()}
     return [resolve_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
 
 
