@@ -41,7 +41,7 @@ def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event
             yield ("ensembles", e, *(("events", name) if name else ())), event
 
 
-def can_list_events(instance: Instance) -> bool:
+def can_expand(instance: Instance) -> bool:
     """Return whether the shocks of an instance can be listed: every start is a period of the horizon."""
     try:
         for spec in instance.ensembles.values():

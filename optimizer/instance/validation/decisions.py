@@ -11,14 +11,7 @@ from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
-from optimizer.instance.derived import (
-    Unchecked,
-    can_list_events,
-    entries_with_cuts,
-    list_shocks,
-    nonmonotone,
-    whole_entries,
-)
+from optimizer.instance.derived import Unchecked, can_expand, entries_with_cuts, list_shocks, nonmonotone, whole_entries
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import MOST_COLUMNS, MOST_EVENTS, ROUNDING
@@ -109,7 +102,7 @@ def _check_length(place: Place, months: float) -> Iterator[Problem]:
 
 def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that, for every period, the probabilities of shocks whose windows contain it add to at most 1."""
-    if not can_list_events(unchecked.instance):
+    if not can_expand(unchecked.instance):
         return
     instance, horizon = unchecked.instance, unchecked.instance.horizon
     section, sums = "shocks" if instance.shocks else "ensembles", _probability_sums(instance)
@@ -139,7 +132,7 @@ def _total_of_several(instance: Instance) -> float:
 def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that all probabilities add to at most 1 if the measure assumes at most one shock over the horizon."""
     instance, measure = unchecked.instance, unchecked.instance.policy.objective
-    if not measure.needs_outcomes or not can_list_events(instance):
+    if not measure.needs_outcomes or not can_expand(instance):
         return
     total = math.fsum(event.probability for event in instance.events)
     if total > 1 + ROUNDING:
@@ -161,7 +154,7 @@ def _probability_sums(instance: Instance) -> list[float]:
 
 def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that names of events, entries and policy rules are distinct, and differ from that of the baseline."""
-    if not can_list_events(unchecked.instance):
+    if not can_expand(unchecked.instance):
         return
     instance = unchecked.instance
     seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.survival_rules, "a rule of the policy")

@@ -13,7 +13,7 @@ from typing import Any
 from optimizer.disruptions.shock import Shock, expand
 from optimizer.errors import Finding, Place, Problem
 from optimizer.horizon import Horizon, windowed
-from optimizer.instance.derived import can_list_events
+from optimizer.instance.derived import can_expand
 from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, FutureFinding
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, Way, count_futures, each_question
@@ -52,7 +52,7 @@ def questions_are_sound(instance: Instance) -> Iterator[Problem]:
 
 def _check_count(instance: Instance) -> Iterator[Problem]:
     count = count_futures(instance.futures)
-    events = len(instance.events) if can_list_events(instance) else 0
+    events = len(instance.events) if can_expand(instance) else 0
     if count > MOST_FUTURES:
         what = f"the questions make {count:,} futures, more than {MOST_FUTURES:,}"
         yield (FUTURES,), what, "Ask fewer questions, or leave out branches.", "error"
@@ -330,7 +330,7 @@ class _Pair:
 
     def years_of_shock(self, name: str) -> _Years:
         """Return the years before `t` in the windows of shocks that begin before it and differ."""
-        if not (can_list_events(self.one) and can_list_events(self.other)):
+        if not (can_expand(self.one) and can_expand(self.other)):
             return {}
         seen = [self.events(spec, name) for spec in self.both("shocks", name)]
         shocks = [each for event in seen[0].keys() | seen[1].keys() for each in self.changed_shocks(seen, event)]
