@@ -7,6 +7,7 @@ import signal
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from rich.console import Console
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.relaxed_floors import Excuses, relax_floors, survival_shares
+from optimizer.algorithms.relaxed_floors import Excuses, SurvivalShare, excused_samples, relax_floors, survival_shares
 from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import audit_result, check_futures
@@ -242,6 +243,14 @@ def test_a_plan_that_is_given_chooses_what_may_fail() -> None:
     assert [each.excused for each in found.shocks].count(True) == 1
     priced = so.read({**strait(), "policy": {"gap_price": 0.01}})
     assert operated(priced, so.Plan()).total_cost == pytest.approx(2_500)
+
+
+def test_samples_that_fail_are_excused_first_then_those_that_save_most() -> None:
+    share = SurvivalShare("trouble", range(1, 6), required=3)
+    fails, gaps = np.array([True, False, False, True, False, False]), np.array([9.0, 0, 0, 5, 0, 0])
+    saved = np.array([9.0, 1, 3, 0, -1, 2])
+    assert np.flatnonzero(excused_samples([share], gaps, fails, saved)).tolist() == [2, 3]
+    assert np.flatnonzero(excused_samples([share], gaps, fails)).tolist() == [3]
 
 
 @pytest.mark.parametrize("price", [None, 0.5, 5.0])
