@@ -18,7 +18,7 @@ import yaml
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, decode, parse_json, read_bytes, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, json_root, read_simple, yaml_root
-from optimizer.suggestions import excerpt
+from optimizer.suggestions import CONTROL, character, excerpt
 from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING
 
 WORKBOOK = ".xlsx"
@@ -236,8 +236,9 @@ def entries_in(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any
 def document_of(data: Mapping[str, Any], name: str) -> Document:
     """Return a mapping as the document of a file with this name.
 
-    Two keys that are equal as text are a finding, since one of their values would be lost. NaN is a finding too: pandas
-    has it for a blank cell, and a text field would read it as a word.
+    Two keys that are equal as text are a finding, since one of their values would be lost; so is a key with a character
+    that cannot be seen, as in a file. NaN is a finding too: pandas has it for a blank cell, and a text field would read
+    it as a word.
     """
     try:
         document = Document(name, with_text_keys(data))
@@ -246,6 +247,8 @@ def document_of(data: Mapping[str, Any], name: str) -> Document:
         raise InstanceError([Finding(name, None, "", what, cure)]) from None
     twice, blank = "is given twice, as text and as something else", "is NaN, which is no value"
     found = [(place, twice, "Keep one of the two.") for place in _repeated_keys(data, ())]
+    for place, hidden in _hidden_characters(document.data, ()):
+        found.append((place, f"holds {character(hidden)}", "Remove it from the name."))
     for place in [*_places_of_nan(document.data, ())]:
         found.append((place, blank, "Leave the key out; pandas has NaN for a blank cell of a table."))
         get_value(document.data, place[:-1])[place[-1]] = None
@@ -269,6 +272,14 @@ def _repeated_keys(value: Any, place: Place) -> Iterator[Place]:
             yield (*place, word)
         keys.add(word)
         yield from _repeated_keys(item, (*place, word))
+
+
+def _hidden_characters(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """Yield the keys that hold a control character or an invisible one, with the first of these."""
+    for key, item in _items(value):
+        if isinstance(key, str) and (found := CONTROL.search(key)):
+            yield (*place, key), found[0]
+        yield from _hidden_characters(item, (*place, key))
 
 
 def _places_of_nan(value: Any, place: Place) -> Iterator[Place]:

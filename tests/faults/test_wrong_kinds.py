@@ -326,11 +326,12 @@ def test_an_entry_of_a_plan_names_what_it_lacks() -> None:
         so.evaluate(so.load("instances/tiny.yaml"), {"builds": [{"option": "plant", "year": 2026, "size": 20}]})
 
 
-def test_a_blank_cell_of_pandas_and_keys_that_are_one_are_findings() -> None:
+def test_a_blank_cell_of_pandas_and_keys_that_are_one_or_cannot_be_seen_are_findings() -> None:
     data = so.load("instances/tiny.yaml").to_dict()
     data["processes"]["imports"]["region"] = float("nan")
     data["shocks"]["embargo"]["cuts"] = [{"process": ["imports", float("nan")], "severity": 1}]
     data["demands"]["motors"]["quantity"] = {2026: 100, "2026": 300}
+    data["options"]["pl\u200bant"] = data["options"].pop("plant")
     with pytest.raises(so.InstanceError) as refused:
         so.read(data)
     said = {(each.where, each.what) for each in refused.value.findings}
@@ -338,6 +339,7 @@ def test_a_blank_cell_of_pandas_and_keys_that_are_one_are_findings() -> None:
         ("processes.imports.region", "is NaN, which is no value"),
         ("shocks.embargo.cuts.0.process.1", "is NaN, which is no value"),
         ("demands.motors.quantity.2026", "is given twice, as text and as something else"),
+        (r"options.pl\u200bant", "holds the invisible character U+200B"),
     } <= said
     with pytest.raises(GivenPlanError, match="is given twice"):
         so.evaluate(so.load("instances/tiny.yaml"), {"builds": {"plant": {2026: 10, "2026": 20}}})
