@@ -325,8 +325,9 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     (row,) = parts["figures"]["table"]["rows"]
     assert row[:3] == ["motors: quantity", "100 t/yr (×1)", "×0.7 … ×1.2"]
     assert row[3].startswith("cost −")
-    whole = "What the best plan then, which knows the number, costs more, with what goes unserved without a shock at"
-    assert whole in parts["figures"]["table"]["caption"]
+    caption = parts["figures"]["table"]["caption"]
+    assert caption.startswith("Those that decide whether floors hold come first. A number without a range in the file")
+    assert "the change of cost and of survival gap with this number alone at that end of its range" in caption
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
     assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]
@@ -351,7 +352,10 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
     # A factor of one number stands behind the number itself, of a series behind its least and its most.
     assert [row[1] for row in part["table"]["rows"]] == ["×1", "100 t/yr (×1)", "0.3 to 0.7 (×1)"]
-    assert "Of 3 uncertain numbers" in part["table"]["caption"]
+    several = " A row of several numbers moves them together (draw), prices of purchases and of sales alike."
+    assert several in part["table"]["caption"]
+    alone = make_brief(tiny, result, studies=[replace(found, bars=bars[1:])]).to_dict()["parts"]["figures"]
+    assert several not in alone["table"]["caption"]
 
 
 def test_no_plan_has_no_parts(tiny: so.Instance) -> None:
@@ -467,11 +471,27 @@ def test_delays_that_are_missing_can_be_computed_but_not_of_a_plan_against_an_ad
 ) -> None:
     late = "What ordering a year later does"
     assert missing(make_brief(tiny, result)) == (
-        f"{late}: leave out --quick or --time-limit.",
+        f"{late} is not computed: leave out --quick or --time-limit.",
         f"{late} is not computed.",
     )
+    stopped = f"{late} is not known: the search was stopped."
+    assert missing(make_brief(tiny, result, delays=())) == (f"{stopped} --time-limit gives it more time.", stopped)
     against = f"{late} is not computed of a plan that was made against an adversary."
     assert missing(make_brief(tiny, replace(result, adversary=Faced(10e6, 1, 1, 1, ())))) == ("", against)
+
+
+def test_studies_that_were_stopped_are_not_named_like_those_left_out(tiny: so.Instance, result: so.Result) -> None:
+    ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
+    stopped = replace(so.sensitivity(ranged, flips=False, settings=Settings(jobs=1)), status="stopped", bars=())
+    alone = single_point(tiny, result)
+    quick, cut = (
+        make_brief(ranged, result, frontier=one, studies=studies).to_dict()["parts"]
+        for one, studies in ((alone, ()), (replace(alone, stopped=True), [stopped]))
+    )
+    assert quick["alternatives"]["lacks"] == "Plans of other budgets are not computed."
+    assert cut["alternatives"]["lacks"] == "Plans of other budgets are not known: the search was stopped."
+    assert quick["figures"]["lacks"] == "Not computed."
+    assert cut["figures"]["lacks"] == "Which numbers decide is not known: the search was stopped."
 
 
 def test_decisions_are_sorted_by_the_damage_of_a_delay(tiny: so.Instance, result: so.Result) -> None:

@@ -309,6 +309,6 @@ def test_nothing_is_survived_where_there_are_no_shocks(tmp_path: Path) -> None:
     assert "the instance has no shocks; the cheapest plan costs 0 USD in all. Side by side" in compared
     assert "Proven: costs to 0 USD (2 % of the total cost, which is 0). The least outlay is 0 USD. The" in compared
     assert "any budget: cost 0 USD (1 done of" in compared
-    assert not any(words in compared for words in ("0 of 0", "Worst service", "Gap of the worst", "less than 0"))
+    assert not any(words in compared for words in ("0 of 0", "Weakest", "Gap of the worst", "less than 0"))
     assert "100 USD is enough to survive every affordable attack (proven: no plan survives for less" in attacked
     assert "round 3, relaxation: 1 shock, none violated" in attacked

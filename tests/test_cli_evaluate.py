@@ -66,6 +66,13 @@ def test_several_plans_side_by_side_fit_the_screen(tmp_path: Path, width: int) -
     assert f"{tmp_path / 'own.yaml'}:2: plant.2026: 50 t/yr is not in whole units of 20 t/yr." in done.stderr
 
 
+def test_the_box_counts_the_rules_that_are_broken_and_says_where(tmp_path: Path) -> None:
+    said = " ".join(run("evaluate", TINY, "--plan", written(tmp_path, MUCH), width=200).stdout.replace("│", "").split())
+    assert "it breaks 3 rules" in said
+    assert "Rules broken 3, not enforced, at plant.2026" in said
+    assert "Where Rule broken ─" in said
+
+
 def test_findings_of_all_plans_come_at_once(tmp_path: Path) -> None:
     one = written(tmp_path, "builds: {plnt: {2026: 20}}\n", "one.yaml")
     two = written(tmp_path, "builds:\n  plant: {2040: 20}\n", "two.yaml")

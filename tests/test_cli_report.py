@@ -155,6 +155,11 @@ def test_what_is_left_out_of_a_report_is_its_exit_code_in_every_form(
     book = ["-o", str(tmp_path / "book.xlsx")]
     assert CliRunner().invoke(app, ["report", plan, *book]).exit_code == 0
     assert CliRunner().invoke(app, ["report", plan, *book, "--time-limit", "0"]).exit_code == 5
+    # What was stopped is not named like what --quick leaves out.
+    brief, cut = tmp_path / "brief.md", "not known: the search was stopped"
+    for said, options in (cut, ("--time-limit", "0")), ("not computed", ("--quick",)):
+        CliRunner().invoke(app, ["report", plan, "-o", str(brief), *options])
+        assert f"*What ordering a year later does is {said}.*" in brief.read_text()
     monkeypatch.setattr("optimizer.studies.delays.find_brief_delays", interrupted)
     monkeypatch.setattr("optimizer.studies.delays.find_futures_delays", interrupted)
     for file in (plan, str(WAIT)):
@@ -286,7 +291,7 @@ def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypat
     assert (len(found.bars), found.screened) == (7, ())
     part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]
     assert part["table"]["rows"][0][0] == "home magnet plant: lead time"
-    assert "Of 7 uncertain numbers the 5 that move most" in part["table"]["caption"]
+    assert "Of 7 uncertain numbers these 5 move most." in part["table"]["caption"]
     assert "first order" not in part["table"]["caption"]
     # Of too many the date is one of six, and the page says how the seventh was judged.
     monkeypatch.setattr(page_studies, "FEW_NUMBERS", 6)

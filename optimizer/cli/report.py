@@ -139,7 +139,7 @@ def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, request, clock)
         made, studied = page_studies.split_studies(names, made)
-        parts = ReportParts(instance, result, made["budgets"], made.get("delays", ()), made.values(), studied, doubts)
+        parts = ReportParts(instance, result, made["budgets"], made["delays"], made.values(), studied, doubts)
         parts = replace(parts, is_quick=request.quick, shown=made["shown"], pictures=made["pictures"])
         if request.form in BRIEF_FORMS and not request.json and "explain" in names:
             _report_unused(instance, result, made.get("explain"))
@@ -182,7 +182,20 @@ def _carry_out(subject: page_studies.StudySubject, request: _Request, clock: "Cl
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
     alone = replace(single_point(instance, result), stopped=is_stopped)
     found, shown, pictures = made.pop("budgets", (alone, None, ()))
-    return {"budgets": found, "shown": shown, "pictures": pictures, **made}
+    delays = _known_delays(subject, request, made)
+    return {**made, "budgets": found, "shown": shown, "pictures": pictures, "delays": delays}
+
+
+def _known_delays(
+    subject: page_studies.StudySubject, request: _Request, made: dict[str, Any]
+) -> "tuple[Delay, ...] | None":
+    """Return the effects of delays that were `made`, none if they were stopped, or None if they were left out."""
+    from optimizer.studies.delays import brief_groups
+
+    if request.quick or not brief_groups(subject.instance, subject.result):
+        return None
+    found: tuple[Delay, ...] = made.get("delays", ())
+    return found
 
 
 def _find_budgets(
@@ -221,8 +234,9 @@ def _is_cut(instance: "Instance", result: "Result", made: dict[str, Any], studie
     """Return whether the time left out plans, delays, numbers that decide, or a part of a study."""
     from optimizer.studies.delays import brief_groups
 
-    figures, groups = made.get("figures"), brief_groups(instance, result) if "delays" in made else ()
-    is_short = len(made.get("delays", ())) < len(groups) or (figures is not None and figures.status == "stopped")
+    figures, delays = made.get("figures"), made["delays"]
+    is_short = delays is not None and len(delays) < len(brief_groups(instance, result))
+    is_short |= figures is not None and figures.status == "stopped"
     return is_short or made["budgets"].stopped or any(each.is_stopped for each in studied)
 
 
@@ -288,7 +302,7 @@ def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock
         found = find_futures_delays(result, settings, lambda task: listener(Progress(task=task)))
         return found, all(len(found[name]) == len(groups) for name, groups in groups_by_future(result).items())
     clock.interrupted = True
-    return {}, False
+    return {each.name: () for each in result.futures}, False
 
 
 def _find_plan(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:

@@ -106,7 +106,9 @@ class ReportParts:
     instance: Instance
     result: Result | FuturesResult
     frontier: Frontier | None = None  # plans of other budgets; None if they were not computed
-    delays: Any = ()  # effects of delaying decisions of the first year, by future if there are several
+    # Effects of delaying decisions of the first year, by future if there are several; None if they were left out, and
+    # empty if the search for them was stopped before the first.
+    delays: Any = None
     studies: Iterable[Any] = ()  # results of studies, for the brief
     sections: Sequence[PageSection] = ()  # the same studies, as sections of a page
     warnings: tuple[str, ...] = ()  # shown first

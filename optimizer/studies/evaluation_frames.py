@@ -104,8 +104,8 @@ def rules_broken(found: "PlanEvaluation") -> Frame:
     """Build the frame of broken rules, a row for each plan and rule."""
     columns = (
         FrameColumn("plan", is_index=True),
-        FrameColumn("rule", is_index=True),
-        FrameColumn("what"),
+        FrameColumn("rule", "Where", is_index=True),
+        FrameColumn("what", "Rule broken"),
         FrameColumn("cure", is_shown=False),
         FrameColumn("file", is_shown=False),
         FrameColumn("line", form="count", is_shown=False),

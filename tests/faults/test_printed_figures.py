@@ -326,7 +326,10 @@ def test_a_comparison_tells_full_service_and_says_what_cells_are() -> None:
     assert defence[-1] == "full/100"
     said = " ".join(text.split())
     assert "full/35: all demand is served" in said
-    assert "cells of a row may be of different shocks and periods" in said
+    assert (
+        "less may be served elsewhere, under a lower floor, and the cells of a row may be of different shocks" in said
+    )
+    assert "Weakest period, % served / floor" in said
 
 
 def test_a_larger_budget_that_survives_less_is_named_with_its_currency() -> None:

@@ -18,6 +18,7 @@ from optimizer.report.brief.plan_parts import (
     Brief,
     BriefPart,
     confidence_part,
+    missing_words,
     money_part,
     orders_part,
 )
@@ -43,7 +44,7 @@ from optimizer.report.format import (
 )
 from optimizer.report.tables.budgets import note_on_attacks, tolerance_words
 from optimizer.report.tables.explain import repair_sentences
-from optimizer.report.tables.sensitivity import count_numbers, screening_note, shortage_cost_notes
+from optimizer.report.tables.sensitivity import count_numbers, notes_on_bars, screening_note
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives
@@ -67,9 +68,10 @@ def _notes(instance: Instance, result: Result, found: Explanation | None, fronti
     if bands is not None and result.shocks:
         count = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')}"
         yield (
-            f"With the numbers as assumed {count} are survived{may_fail_words(result)}. With all numbers anywhere in "
-            f"their ranges, the best plan of a sample survives everything{but_samples(instance)} in "
-            f"{percent(bands.survived) if bands.survived else 'none'} of {plural(bands.used, 'sample')}."
+            f"With the numbers as assumed {count} are survived{may_fail_words(result)}. Of "
+            f"{plural(bands.used, 'sample')} of all numbers in their ranges "
+            f"{f'{percent(bands.survived)} have' if bands.survived else 'none has'} a best plan that survives "
+            f"everything{but_samples(instance)}."
         )
 
 
@@ -200,9 +202,11 @@ def alternatives_part(
         FrameColumn("differs", "Options more or less"),
     )
     missing_hint = "" if near else "Plans nearly as cheap: add --with alternatives."
-    missing_note = "" if near or others else "Plans of other budgets are not computed."
-    if missing_note:
-        missing_hint = f"Other budgets: {MORE_TIME}. {missing_hint}"
+    missing_note = ""
+    if not (near or others):
+        is_stopped = frontier is not None and frontier.stopped
+        hint, missing_note = missing_words("Plans of other budgets are", is_stopped=is_stopped)
+        missing_hint = f"{hint} {missing_hint}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
     note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
@@ -357,10 +361,10 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     """Return the part with the uncertain numbers that change the answer most."""
     title = "The numbers that decide"
     if found is None or not found.bars:
-        missing_hint, missing_note = (
-            f"Not computed: {MORE_TIME}; the plan has to be proven to be the best.",
-            "Not computed.",
-        )
+        missing_note = "Not computed."
+        missing_hint = f"Not computed: {MORE_TIME}; the plan has to be proven to be the best."
+        if found is not None and found.status == "stopped":
+            missing_hint, missing_note = missing_words("Which numbers decide is", is_stopped=True)
         if not instance.uncertain:
             missing_hint = missing_note = NO_RANGES
         return BriefPart("figures", title, (), None, missing_hint, missing_note=missing_note)
@@ -384,22 +388,22 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
     """Return the note on the figures, on numbers not examined, and on numbers judged without a solve."""
     shown, reached = found.bars[:MOST_FIGURES], len(found.bars) + len(found.screened)
     missed = [number_name(instance, each) for each in found.missed]
-    most = f" the {len(shown)} that move most" if reached > len(shown) else ""
-    every = count_numbers(found) if missed else f"{plural(reached, 'uncertain number')}{most},"
-    note = f"Of {every} those first that decide whether floors hold."
+    most = f"Of {plural(reached, 'uncertain number')} these {len(shown)} move most. " if reached > len(shown) else ""
+    every = f"Of {count_numbers(found).removesuffix(',')}. " if missed else most
+    note = f"{every}Those that decide whether floors hold come first."
     if missed:
         note += f" Not looked at, so that one of them may move more: {'; '.join(missed[:MOST_MISSED])}"
         more = len(missed) - MOST_MISSED
         note += f"; and {more} more." if more > 0 else "."
     note += " A number without a range in the file is taken as it is."
     note += (
-        " What the best plan then, which knows the number, costs more, with what goes unserved without a shock at its "
-        "shortage cost, and what its survival gap grows by, each alone at an end of its range; this plan, held as it "
-        "is, may fail there; –: no proven change"
+        " At low, at high: the change of cost and of survival gap with this number alone at that end of its range, and "
+        "the plan that is best there. The cost has in it what goes unserved without a shock, at its shortage cost. "
+        "This plan, held as it is, may fail there. –: no proven change"
     )
     said = {_end_text(found.base, end) for each in shown for end in (each.low, each.high)}
     note += "".join(f"; {text}: {why}" for text, why in _END_MEANINGS.items() if text in said) + "."
-    return " ".join(filter(None, (note, screening_note(found), *shortage_cost_notes(shown))))
+    return " ".join(filter(None, (note, screening_note(found), *notes_on_bars(shown))))
 
 
 # Texts at an end of a range without a plan, and their meanings.
@@ -434,7 +438,7 @@ def make_brief(
     result: Result,
     *,
     frontier: Frontier | None = None,
-    delays: Sequence[Delay] = (),
+    delays: Sequence[Delay] | None = None,
     studies: Iterable[Any] = (),
     warnings: Sequence[str] = (),
 ) -> Brief:
@@ -444,7 +448,8 @@ def make_brief(
         instance: the instance of the plan.
         result: the plan.
         frontier: plans of other budgets, if they were searched for.
-        delays: delays of decisions of the first year, in the groups of `delay_groups`.
+        delays: delays of decisions of the first year, in the groups of `delay_groups`; None if they were left out, and
+            empty if the search for them was stopped before the first.
         studies: results of studies; near-optimal alternatives and sensitivity have a part each.
         warnings: warnings at the head of the brief.
     """
@@ -473,7 +478,11 @@ def of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
 
 
 def _parts(
-    instance: Instance, result: Result, frontier: Frontier | None, delays: Sequence[Delay], studies: Sequence[Any]
+    instance: Instance,
+    result: Result,
+    frontier: Frontier | None,
+    delays: Sequence[Delay] | None,
+    studies: Sequence[Any],
 ) -> Iterator[BriefPart]:
     yield orders_part(instance, result, delays)
     yield money_part(instance, result)

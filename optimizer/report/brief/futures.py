@@ -22,7 +22,6 @@ from optimizer.report.brief.plan_parts import (
     IF_LATE,
     LATE_EFFECT,
     MONEY_AND_DATES,
-    MORE_TIME,
     NOT_COMPUTED,
     ORDERED,
     Brief,
@@ -31,6 +30,7 @@ from optimizer.report.brief.plan_parts import (
     confidence_part,
     damage_of,
     delay_text,
+    missing_words,
     new_money_part,
     new_money_word,
     on_line_words,
@@ -272,7 +272,7 @@ def make_each_brief(
     """Yield each future with the brief of its plan alone, without figures of the joint plan."""
     for view in _views(result):
         own = replace(view.future.result, given=None)
-        made = make_brief(view.instance, own, delays=(delays or {}).get(view.future.name, ()))
+        made = make_brief(view.instance, own, delays=(delays or {}).get(view.future.name))
         parts = tuple(part for part in made.parts if part.name not in ("alternatives", "figures", "confidence"))
         yield view.future, replace(made, title=f"{result.title}: {view.future.name}", parts=parts)
 
@@ -303,7 +303,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     )
     missing_hint, missing_note, note = "", "", _orders_note(views, found_delays.values())
     if not texts:
-        missing_hint, missing_note = f"{LATE_EFFECT}: {MORE_TIME}.", f"{LATE_EFFECT} is not computed."
+        missing_hint, missing_note = missing_words(f"{LATE_EFFECT} is", is_stopped=bool(delays))
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("futures", "slip")
     return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
 

@@ -123,13 +123,24 @@ def on_line_words(when: str, *, is_stock: bool) -> str:
     return f"bought until {when}" if is_stock else when
 
 
-def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> BriefPart:
-    """Return the part with the decisions of the first year, and the effect of a delay by a year."""
+def missing_words(what: str, *, is_stopped: bool) -> tuple[str, str]:
+    """Return how to compute what is missing, and the words for paper; `what` is a subject with its verb."""
+    if is_stopped:
+        note = f"{what} not known: the search was stopped."
+        return f"{note} --time-limit gives it more time.", note
+    return f"{what} not computed: {MORE_TIME}.", f"{what} not computed."
+
+
+def orders_part(instance: Instance, result: Result, delays: Sequence[Delay] | None) -> BriefPart:
+    """Return the part with the decisions of the first year, and the effect of a delay by a year.
+
+    `delays` is None if they were left out, and empty if the search for them was stopped before the first.
+    """
     year = first_year(instance, result)
     orders, title = orders_of(instance, result, year), f"Decisions of {year}"
     if not orders:
         return BriefPart("orders", title, ("Nothing is bought.",))
-    found = {delay.options: delay for delay in delays}
+    found = {delay.options: delay for delay in delays or ()}
     later = [move for move in purchases(instance, result) if instance.horizon.year(move.t) > year]
     rows = list(_order_rows(instance, result, orders, found))
     due = len(rows)
@@ -146,17 +157,20 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> 
     note = MONEY_AND_DATES
     if result.bands is not None:
         of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
-        note += f" In best plans: the share {of_what} in which the best plan has it; of an order with a low share it "
-        note += "depends on the numbers whether it is right."
+        note += f" In best plans: the share {of_what} in which the best plan has it; an order with a low share is "
+        note += "right only for some values of the numbers."
     note += LATE_NOTE if delays else ""
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
-    if delays:
-        return BriefPart("orders", title, (), frame, strong=strong)
-    missing_hint, missing_note = f"{LATE_EFFECT}: {MORE_TIME}.", f"{LATE_EFFECT} is not computed."
-    if result.adversary is not None:
-        missing_hint, missing_note = "", f"{LATE_EFFECT} is not computed of a plan that was made against an adversary."
+    missing_hint, missing_note = ("", "") if delays else _missing_delays(result, is_stopped=delays is not None)
     return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
+
+
+def _missing_delays(result: Result, *, is_stopped: bool) -> tuple[str, str]:
+    """Return `missing_words` of the effect of a delay."""
+    if result.adversary is not None:
+        return "", f"{LATE_EFFECT} is not computed of a plan that was made against an adversary."
+    return missing_words(f"{LATE_EFFECT} is", is_stopped=is_stopped)
 
 
 def _order_rows(

@@ -48,8 +48,11 @@ def columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn],
     """Return the caption of the given columns: the meaning of the marks, and the accuracy of the figures."""
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. "
     if any(column.result.shocks for column in columns):
-        text += f"Worst service: {SERVICE_NOTE} Over all shocks: the cells of a row may be of different shocks and "
-        text += "periods, with other floors. ✗ below the floor. "
+        text += f"{SERVICE_NOTE} Weakest is the least margin over all shocks, what is served less the floor: less may "
+        text += (
+            "be served elsewhere, under a lower floor, and the cells of a row may be of different shocks and periods. "
+        )
+        text += "✗ below the floor. "
     text += "Largest share: of what is made in the "
     text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
     text += f"{percent(DEPENDENCE)}. {_gap_definition(columns)}{accuracy_sentence(comparison, columns)}"

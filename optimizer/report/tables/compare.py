@@ -223,7 +223,7 @@ class _Rows:
     def blocks(self) -> Iterator[tuple[str, list[TableRow]]]:
         """Yield the title and the rows of each section."""
         yield "", list(self._figures())
-        yield "Worst service, % of demand / floor", list(self._services())
+        yield "Weakest period, % served / floor", list(self._services())
         yield "Unserved in the baseline", list(self._lacks())
         yield f"Largest share, {self._instance(self.columns[0]).horizon.end}", list(self._dependence())
         yield "Bought in all years", list(self._builds())

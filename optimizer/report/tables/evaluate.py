@@ -206,7 +206,7 @@ def _breaks_text(rules: Sequence[Finding]) -> str:
 def _broken_rule_facts(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
     if rules:
         named = list_names(list(dict.fromkeys(rule.where for rule in rules)), MOST_RULES)
-        yield "Rules broken", f"{named}; named, and not enforced"
+        yield "Rules broken", f"{len(rules)}, not enforced, at {named}"
 
 
 def _missing_facts(plan: _Plan, rules: Sequence[Finding], found: _Evaluation) -> Iterator[tuple[str, str]]:

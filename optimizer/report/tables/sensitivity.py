@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -108,10 +108,12 @@ def _verdict_words(found: Sensitivity) -> tuple[str, str]:
     return "make it survive", "the best plan leaves a gap" if is_priced else "no plan survives"
 
 
-def shortage_cost_notes(bars: Iterable[TornadoBar]) -> list[str]:
-    """Return the note on how gaps are valued if shortage costs move; empty if none of these bars has a gap."""
-    note = "If a shortage cost is moved, the gap of the plan found is valued at the shortage costs of the file."
-    return [note] if any(bar.number.is_shortage_cost and max(bar.low.gap, bar.high.gap) > 0 for bar in bars) else []
+def notes_on_bars(bars: Sequence[TornadoBar]) -> list[str]:
+    """Return the notes on rows of several inputs, and on how gaps are valued if shortage costs move; each if needed."""
+    several = "A row of several numbers moves them together (draw), prices of purchases and of sales alike."
+    valued = "If a shortage cost is moved, the gap of the plan found is valued at the shortage costs of the file."
+    is_valued = any(bar.number.is_shortage_cost and max(bar.low.gap, bar.high.gap) > 0 for bar in bars)
+    return [several] * any(len(bar.number.inputs) > 1 for bar in bars) + [valued] * is_valued
 
 
 def screening_note(found: Sensitivity) -> str:
@@ -173,7 +175,7 @@ def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
         of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps to {gap_accuracy_text(found.accuracy)}"
         parts.append(f"Proven: costs to {tolerance_text([found.tolerance_base], money)}{of_gap * gaps};")
         parts.append(f"{DASH}: no proven change of the cost.")
-    parts += shortage_cost_notes(found.bars)
+    parts += notes_on_bars(found.bars)
     if is_wide:
         parts.append("Bars: change of the cost, █ at the low end, ▒ at the high end.")
     parts.append(f"{_floors_note(found)}; ~ another set of options is bought.")
