@@ -451,7 +451,7 @@ def test_the_next_smaller_and_the_next_larger_budget_stand_beside_the_plan() -> 
         "This plan", "Budget 5M USD", "Budget 20M USD", "Do nothing"
     ]  # fmt: skip
     assert (
-        "a sum over shocks, each on its own, to compare plans by; no loss that can occur"
+        "a sum over shocks, each on its own, to compare plans by; no gap that can occur"
         in (alternatives["table"]["caption"])
     )
 
@@ -518,7 +518,11 @@ def test_decisions_of_later_years_are_counted_below_with_their_money(tiny: so.In
 def test_decisions_say_in_how_many_samples_the_best_plan_has_them(tiny: so.Instance, result: so.Result) -> None:
     spread = Spread(0.0, 0.0, 0.0, 0.0)
     bands = Bands(3, 4, 4, 1, 0.5, spread, spread, spread, {"reserve": 1.0, "plant": 0.75})
-    orders = make_brief(tiny, replace(result, bands=bands)).to_dict()["parts"]["orders"]
+    brief = make_brief(tiny, replace(result, bands=bands)).to_dict()
+    orders = brief["parts"]["orders"]
+    assert any(
+        "Of 4 samples of all numbers in their ranges 50 % have a best plan that" in note for note in brief["notes"]
+    )
     assert {row["order"].partition(",")[0]: row["sampled"] for row in orders["values"]} == {
         "magnet reserve": 1.0, "home magnet plant": 0.75, "Together (2)": None
     }  # fmt: skip

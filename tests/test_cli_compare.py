@@ -38,11 +38,11 @@ def test_budgets_stand_side_by_side_and_fit(columns: int) -> None:
     assert "What the next 1M USD buys" in text
     assert "10M −7.69M 1 of 2 +1.23M 11.5M → 3.85M magnet reserve +15.4 t" in text
     assert (
-        text.count("the sum over shocks that are alternatives, a measure for comparing plans, not a loss that can") == 2
+        text.count("the sum over shocks that are alternatives, a measure for comparing plans, not a gap that can") == 2
     )
     assert "4 of 4: 0 USD" not in done.stdout
     assert "20M USD: survives 2 of 2" in done.stderr
-    assert "(1 done of 1 known so far)" in done.stderr
+    assert "(1 of 1 so far)" in done.stderr
 
 
 def test_quick_leaves_the_facts_out() -> None:
@@ -307,8 +307,9 @@ def test_nothing_is_survived_where_there_are_no_shocks(tmp_path: Path) -> None:
 
     compared, attacked = printed("compare"), printed("attack")
     assert "the instance has no shocks; the cheapest plan costs 0 USD in all. Side by side" in compared
-    assert "Proven: costs to 0 USD (2 % of the total cost, which is 0). The least outlay is 0 USD. The" in compared
-    assert "any budget: cost 0 USD (1 done of" in compared
+    assert "Proven: costs to 0 USD (2 % of the total cost, which is 0). Within this, what is bought can" in compared
+    assert "which proves more closely. The least outlay is 0 USD. The" in compared
+    assert "any budget: cost 0 USD (1 of" in compared
     assert not any(words in compared for words in ("0 of 0", "Weakest", "Gap of the worst", "less than 0"))
     assert "100 USD is enough to survive every affordable attack (proven: no plan survives for less" in attacked
     assert "round 3, relaxation: 1 shock, none violated" in attacked

@@ -346,11 +346,15 @@ def test_where_floors_fail_without_any_cut_only_what_ends_them_sooner_is_listed(
         "kiln": {"region": "home", "output": {"ferrite": 1}, "capacity": 5},
     }
     store = {"kind": "stockpile", "commodity": "magnet", "price": 5, "initial": 20}
-    found = time_to_survive(world(processes=processes, options={"store": store}))
+    instance = world(processes=processes, options={"store": store})
+    found = time_to_survive(instance)
     months = {each.name: each.before[0].months for each in found.exposures}
     assert months == pytest.approx({"imports": 240 / 70, "plant": 12, "kiln": 24})
     assert found.uncut.before[0].months == pytest.approx(24)
     assert [each.name for each in found.ending] == ["imports", "plant"]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(*time_to_survive_parts(found, 200, instance=instance))
+    assert "Nothing is cut: months until a floor fails without any cut" in console.export_text()
     assert found.frames.frame("months")["chokepoint"][:2] == ["nothing is cut"] * 2
     assert found.frames.frame("months")["gives_out_before"][:2] == ["all"] * 2
     assert found.to_dict()["uncut"]["before"]["2026"] == {"months": pytest.approx(24), "segment": "all"}

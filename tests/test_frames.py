@@ -82,7 +82,7 @@ def test_the_plan_says_when_the_first_shock_begins_and_whether_losses_are_bought
         .frames.frame("builds")
         .note
     )
-    assert note.endswith("Bought and Spent are all purchases, also of what is lost.")
+    assert note.endswith("Bought and Spent are all purchases, also those that replace yearly losses.")
 
 
 def test_studies_name_what_they_hold_in_a_line(result: so.Result) -> None:

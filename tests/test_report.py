@@ -350,7 +350,7 @@ def test_what_has_no_region_is_no_dependence(tiny: so.Instance, result: so.Resul
     screen.print(dependence_table(instance, recipes, 80))
     text = " ".join(screen.export_text().split())
     assert "! rival 70 %, no region 30 %" in text
-    assert "! more than 65 % from one region. From no such region and left out (--all lists them): 1." in text
+    assert "! more than 65 % from one region. Left out, with no share from any region (--all lists them): 1." in text
     assert dependence_words(instance, recipes) == "1 of 2 commodities (line)"
 
 
@@ -371,9 +371,9 @@ def test_what_depends_on_one_region_is_first_and_what_is_made_at_home_on_demand(
     few, all_ = shown(every=False), shown(every=True)
     assert few.index("magnet") < few.index("metal")
     assert "oxide" not in few
-    assert "left out (--all lists them): 1." in few
+    assert "Left out, with no share from any region abroad (--all lists them): 1." in few
     assert all_.index("magnet") < all_.index("oxide") < all_.index("metal")
-    assert "left out" not in all_
+    assert "Left out" not in all_
 
 
 def test_brief_and_facts_of_a_given_plan_say_which_rules_it_breaks(tiny: so.Instance) -> None:

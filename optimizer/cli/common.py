@@ -462,7 +462,7 @@ def _describe(event: "Progress", money: str) -> str:
         if not event.total:
             return event.task
         count, known = f"{event.done:,}", f"{event.total:,}"
-        done = f"{count} done of {known} known so far" if event.may_grow else f"{count} of {known} done"
+        done = f"{count} of {known} so far" if event.may_grow else f"{count} of {known} done"
         return f"{event.task} ({done})"
     return _describe_search(event, money)
 

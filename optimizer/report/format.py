@@ -464,7 +464,7 @@ def _why_not(repair: "Repair") -> str:
 # MIP gap above which a bound is too weak to be stated.
 FAR = 0.5
 # Names of parts of the cost whose keys are not clear enough.
-PART_NAMES = {"fixed cost": "one-off fixed cost"}
+PART_NAMES = {"fixed cost": "one-off fixed cost", "shortage": "baseline shortage"}
 
 
 def cost_with_gaps(result: "Result") -> float | None:

@@ -252,7 +252,7 @@ def _gap_facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
         over = f"summed over {len(counted):,} shocks, each on its own: {below} below the floors"
-        over += "; a measure for comparing plans, not a loss that can occur"
+        over += "; a measure for comparing plans, not a gap that can occur"
         yield GAP_OF_ALL, f"{gap} {over}{proven}"
     elif proven:
         yield GAP_OF_ALL, f"{gap}{proven}"

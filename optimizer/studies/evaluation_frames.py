@@ -54,7 +54,7 @@ def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("period", "When", form="period", is_index=True),
         FrameColumn("size", "In the plan", form="amount"),
-        FrameColumn("enough", "Then", form="amount"),
+        FrameColumn("enough", "With it" if part == "need" else "Without", form="amount"),
         FrameColumn("unit", is_shown=False),
         FrameColumn("money", "Spent more" if part == "need" else "Saved", money, "amount"),
     )

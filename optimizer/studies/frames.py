@@ -96,7 +96,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
     note += f", and price support to {instance.horizon.end} ({si(support, result.money)})." if support else "."
     if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
-        note += ", also of what is lost" if any(stock.loss for stock in stocks) else ""
+        note += ", also those that replace yearly losses" if any(stock.loss for stock in stocks) else ""
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
     note += first_start_words(instance)
     return note + in_force_words(instance, result.plan, moves) + outlay_note(instance, result, moves)

@@ -165,7 +165,7 @@ def times_frame(found: "Requirements") -> Frame:
     If floors fail without any cut, the first row reports that. Times are infinite if floors hold for ever, and None
     without a plan.
     """
-    plans = {"months": "nothing built", "planned": "with the plan"}
+    plans = {"months": "nothing bought", "planned": "with the plan"}
     columns = (
         FrameColumn("chokepoint", is_index=True),
         FrameColumn("kind"),

@@ -195,7 +195,10 @@ def needs_frame(found: "Requirements") -> Frame:
     )
     rows = [_need_row(found, d) for d in found.instance.demands]
     frame = Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows)
-    note = "Over the window of the shock: demand with its surge; required: what the floor asks for. "
+    note = (
+        "Worst shock: that with the largest shortfall, or if there is none, the largest requirement. Over its window: "
+    )
+    note += "demand with its surge; required: what the floor asks for. "
     return replace(frame, note=f"{note}{_left_note(frame)}.{AUSTERITY}")
 
 
@@ -408,7 +411,7 @@ def cases_frame(found: "Requirements") -> Frame:
     rows = [_case_row(each, short, stocks) for each in (own, *others)]
     note = (
         "Gap: demand below the floors at shortage cost, summed over the shocks of the case. Shocks are alternatives: "
-        "of more than one, the sum is a measure, not a loss that can occur. Money undiscounted."
+        "of more than one, the sum is a measure, not a gap that can occur. Money undiscounted."
     )
     return Frame.of_rows("cases", "Other conflicts and mobilisation periods", columns, rows, note)
 

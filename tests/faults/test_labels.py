@@ -75,10 +75,12 @@ def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
 
 def test_small_negative_share_of_the_cost_is_no_zero(result: so.Result) -> None:
     console = screen()
-    console.print(costs_table(instance, replace(result, costs=dict(result.costs) | {"stock salvage": -1_000.0})))
+    more = {"stock salvage": -1_000.0, "shortage": 2_000_000.0}
+    console.print(costs_table(instance, replace(result, costs=dict(result.costs) | more)))
     text = said(console)
     assert "stock salvage −1,000 >−0.1 %" in text
     assert "one-off fixed cost 1M" in text
+    assert "baseline shortage 2M" in text
 
 
 def test_concentration_says_what_it_is(report: Book) -> None:

@@ -117,6 +117,8 @@ def test_costs_of_other_budgets_are_proven_with_gaps_where_those_have_a_price(in
     assert proven_words(found, "USD").endswith(", with gaps at their price.")
     told = make_brief(priced, result, frontier=found).to_dict()["parts"]["alternatives"]["table"]["caption"]
     assert ", with gaps at their price." in told
+    assert "The price of survival counts from the cheapest plan of a world without shocks." in told
+    assert "The price of a gap is gap_price of the file, times its shortage cost." in told
 
 
 def test_legends_explain_only_what_is_shown(report: Book) -> None:

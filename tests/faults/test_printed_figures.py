@@ -330,6 +330,7 @@ def test_a_comparison_tells_full_service_and_says_what_cells_are() -> None:
         "less may be served elsewhere, under a lower floor, and the cells of a row may be of different shocks" in said
     )
     assert "Weakest period, % served / floor" in said
+    assert "Within this, what is bought can differ from the plan of solve" in said
 
 
 def test_a_larger_budget_that_survives_less_is_named_with_its_currency() -> None:

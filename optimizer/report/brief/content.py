@@ -42,7 +42,7 @@ from optimizer.report.format import (
     proven_cost,
     uncertain_text,
 )
-from optimizer.report.tables.budgets import note_on_attacks, tolerance_words
+from optimizer.report.tables.budgets import note_on_attacks, tolerance_note
 from optimizer.report.tables.explain import repair_sentences
 from optimizer.report.tables.sensitivity import count_numbers, notes_on_bars, screening_note
 from optimizer.results.frames import Frame, FrameColumn
@@ -197,7 +197,7 @@ def alternatives_part(
         FrameColumn("outlay", unit=result.money, form="millions"),
         FrameColumn("failed", "Shocks not survived", form="count"),
         FrameColumn("gap", "Survival gap, all shocks", result.money, "millions"),
-        FrameColumn("worst_gap", "In the worst", result.money, "millions"),
+        FrameColumn("worst_gap", "Gap in the worst shock", result.money, "millions"),
         FrameColumn("more", "Cost against this plan", result.money, "millions"),
         FrameColumn("differs", "Options more or less"),
     )
@@ -222,7 +222,7 @@ def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock at its shortage cost"
     note += f"{unserved}; survival gaps are not in it."
     if len(result.shocks) > 1:
-        note += " Survival gap, all shocks: a sum over shocks, each on its own, to compare plans by; no loss that can "
+        note += " Survival gap, all shocks: a sum over shocks, each on its own, to compare plans by; no gap that can "
         note += "occur."
     note += _note_on_samples(result)
     note += _note_on_rules(instance) if has_nothing else ""
@@ -231,8 +231,7 @@ def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has
 
 def _note_on_tolerance(frontier: Frontier | None, others: Sequence[tuple[Any, ...]], money: str) -> str:
     """Return the sentence on the tolerance to which costs of the rows `others` of `frontier` are proven, or ""."""
-    proven = "" if frontier is None or not others else tolerance_words(frontier, money)
-    return f" Costs of plans of other budgets are proven to {proven}." if proven else ""
+    return "" if frontier is None or not others else f" {tolerance_note(frontier, money)}".rstrip()
 
 
 def _note_on_samples(result: Result) -> str:

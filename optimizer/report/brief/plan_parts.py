@@ -340,7 +340,7 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
 
 
 # Parts of the cost with a longer name in sentences.
-_PARTS = {"shortage": "demand unserved without a shock, at shortage cost"}
+_PARTS = {"baseline shortage": "demand unserved without a shock, at shortage cost"}
 
 
 def _price_sentence(result: Result) -> Iterator[str]:

@@ -161,7 +161,7 @@ def _marks(judged: Sequence[float]) -> list["Line2D"]:
     def dot(label: str, **style: Any) -> "Line2D":
         return Line2D([], [], marker="o", linestyle="", markersize=6, label=label, **style)
 
-    marks = [dot("nothing built", markerfacecolor="white", markeredgecolor=QUIET)]
+    marks = [dot("nothing bought", markerfacecolor="white", markeredgecolor=QUIET)]
     if any(months >= YEAR for months in judged):
         marks.append(dot("with the plan, a year or more", color=BLUE))
     if any(months < YEAR for months in judged):

@@ -100,14 +100,14 @@ function drawLasting() {
   if (!rows.length) { fill("lasting-rows", make("p", {}, "Nothing that could be cut breaks a floor.")); return; }
   const scale = make("div", {style: "position:relative;height:16px"}, [0, 3, 12, 24, 60].map(m => make("span", {style: `position:absolute;left:${placed(m)}%`}, `${m}`)), make("span", {style: "position:absolute;right:0"}, isNarrow() ? "120+" : "120 months +"));
   fill("lasting-rows",
-    make("div", {class: "legend"}, make("span", {}, "○ nothing built"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage, where the file has any, restrains it"), make("span", {}, "∞ for ever")),
+    make("div", {class: "legend"}, make("span", {}, "○ nothing bought"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage, where the file has any, restrains it"), make("span", {}, "∞ for ever")),
     make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Chokepoint"), scale, make("span", {class: "far"}, "Before → after, months")),
     shown.map(row => make("div", {class: "row"},
       make("div", {}, make("strong", {}, row.line.name + (row.line.deliberate ? " !" : "")), make("small", {}, `${row.line.kind === "nothing" ? "with what there is" : `${row.line.kind}, cut`} in ${years[row.i]}${row.segment ? ` · ${row.planned && row.after === null ? "nothing built, " : ""}first to give out: ${named(row.segment)}` : ""}`)),
       dumbbell(row),
       make("div", {class: "far"}, `${months(row.before)} → `, make("strong", {class: row.planned && span(row.after) < 12 ? "no" : ""}, row.planned ? months(row.after) : "–")))),
     make("details", {class: "behind"}, make("summary", {}, "Every year as a table", make("span", {class: "quiet"}, ": time to survive")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "lasting-h"},
-      table("Months for which every floor holds: nothing built → with the plan", ["Chokepoint", "Kind", ...years.map(year => `>${year}`)],
+      table("Months for which every floor holds: nothing bought → with the plan", ["Chokepoint", "Kind", ...years.map(year => `>${year}`)],
         rows.map(({line}) => [line.name, line.kind, ...years.map((_, i) => `${months(line.months[i])} → ${after.has(line.key) ? months(after.get(line.key).months[i]) : "–"}`)])))));
 }
 function dumbbell(row) {

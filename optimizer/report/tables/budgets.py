@@ -61,6 +61,10 @@ def columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn],
         text += "columns that differ only in rules or budgets compare by total cost."
     if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥: the proven lower bound of a cost, where it is less."
+    if any(column.result.bound is not None for column in columns):
+        text = (
+            f"{text.rstrip()} Within this, what is bought can differ from the plan of solve, which proves more closely."
+        )
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text.rstrip() + (" Columns with ? were stopped before the proof." if is_stopped else "")
 
@@ -304,7 +308,7 @@ def _gap_definition(columns: Sequence[ComparisonColumn]) -> str:
     """Return the definition of the gap of all shocks, with a trailing space; empty if no column has several shocks."""
     if all(len(column.result.shocks) <= 1 for column in columns):
         return ""
-    what = "the sum over shocks that are alternatives, a measure for comparing plans, not a loss that can occur"
+    what = "the sum over shocks that are alternatives, a measure for comparing plans, not a gap that can occur"
     return f"Gap of all shocks: {what}. "
 
 
@@ -405,6 +409,17 @@ def tolerance_words(found: Frontier, money: str) -> str:
         return ""
     priced = _priced_words(point.result for point in found.points)
     return f"{tolerance_text([found.tolerance_base], money)}{priced}"
+
+
+def tolerance_note(found: Frontier, money: str) -> str:
+    """Return the sentences on the tolerance of the costs of other budgets, with its terms; empty if it is not known."""
+    if found.tolerance_base is None:
+        return ""
+    note = f"Costs of plans of other budgets are proven to {tolerance_words(found, money)}."
+    if (kind := found.tolerance_base.kind).startswith("price"):
+        note += f" The {kind} counts from the cheapest plan of a world without shocks."
+    is_priced = GAPS_PRICED in note
+    return f"{note} The price of a gap is gap_price of the file, times its shortage cost." if is_priced else note
 
 
 def lost_shocks(before: Result, after: Result) -> tuple[str, ...]:

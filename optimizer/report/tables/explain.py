@@ -295,7 +295,8 @@ class ValueRows:
         """Note on rows that stand for several shocks; empty if none does."""
         if not self._is_folded:
             return ""
-        return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
+        which = "that of its shock whose absence saves most"
+        return f" A family or an ensemble is one row, {which}; --all lists each shock."
 
     def add(self, value: PartValue) -> Iterator[ValueRow]:
         """Add a value, and yield the rows that are complete now."""

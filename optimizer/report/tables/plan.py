@@ -403,7 +403,8 @@ def _dependence_caption(instance: Instance, hidden: int) -> str:
     caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
     caption += f"HHI: concentration, 0 to 1{', with what has no region counted as one' * is_nowhere}. "
     caption += f"! more than {percent(DEPENDENCE)} from {one_region(instance)}."
-    return caption + (f" From no such region and left out (--all lists them): {hidden}." if hidden else "")
+    no_region = one_region(instance).replace("one ", "any ", 1)
+    return caption + (f" Left out, with no share from {no_region} (--all lists them): {hidden}." if hidden else "")
 
 
 def _dependent_first(instance: Instance, result: Result, *, every: bool) -> list[str]:

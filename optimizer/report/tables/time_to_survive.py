@@ -80,12 +80,16 @@ def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
 
 def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
     """Return the meaning of the marks, and how many chokepoints are not shown."""
-    with_plan = "; nothing built → with the plan" if rows[0].after else ""
+    with_plan = "; nothing bought → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
-             "Fails first: segment and worst year.",
+             "Fails first: segment and worst year, shown or not; the shortest time of any year comes first.",
              f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
              "better or worse."]  # fmt: skip
+    if any(each.kind == "nothing" for each in rows):
+        lines.append(
+            "Nothing is cut: months until a floor fails without any cut; only what fails a floor sooner is listed."
+        )
     lines.append("! deliberate: leverage, where a plan has any, restrains it.")
     if any(_is_more_than_steady_cuts(spec) for spec in instance.shocks.values()):
         lines.append("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its "
