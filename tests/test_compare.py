@@ -502,7 +502,7 @@ def test_an_error_within_a_task_is_raised_here() -> None:
     # Without the words of the library about its processes, and with what to do.
     with (
         ProcessExecutor(2) as executor,
-        pytest.raises(so.OptimizerError, match="too little memory for it; run it again"),
+        pytest.raises(so.OptimizerError, match="perhaps for lack of memory; run it again"),
     ):
         list(executor.as_completed([Task(leaving), Task(leaving)], Clock()))
 

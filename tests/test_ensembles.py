@@ -200,7 +200,7 @@ def test_overrides_reach_into_an_ensemble(tmp_path: Path) -> None:
     assert len(so.load(file, ["ensembles.bans.count=30"]).events) == 30
     spec = so.load(file, ["ensembles.bans.months.triangular.2=36"]).ensembles["bans"]
     assert spec.months is not None
-    assert spec.months.support == (3, 36)
+    assert (spec.months.low, spec.months.high) == (3, 36)
     assert so.load(file, ["ensembles.bans.events.quake.weight=0"]).events[0].entry == "bans/china_ban"
     with pytest.raises(so.InstanceError, match=r"--set ensembles\.bans\.count=0: .*0 is no whole number"):
         so.load(file, ["ensembles.bans.count=0"])

@@ -118,7 +118,7 @@ def test_commas_stack_scenarios_as_well_and_agreeing_ones_are_no_conflict() -> N
         (
             ("--scenario", "rich", "--budget", "30M"),
             "--budget 30M: policy.budget: 40M of scenario rich is replaced by 30M. It applies after "
-            "scenarios: leave it out where the scenario should hold.",
+            "scenarios: leave it out if the scenario should hold.",
         ),
         (
             # A part of what a mapping had set, and a mapping in place of its part.
