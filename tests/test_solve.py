@@ -487,7 +487,7 @@ def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
     two = solved(policy={"budget": 0}, shocks={"embargo": shock | {"start": [2026, 2027]}})
     alone, both = (dict(facts(so.read(each.data), each)) for each in (one, two))
     assert "summed" not in alone["Gap of all shocks"]
-    summed = "summed over 2 shocks, each on its own: 160 t below the floors; a measure for comparing plans, not a loss"
+    summed = "summed over 2 shocks, each on its own: 160 t below the floors; a measure for comparing plans, not a gap"
     assert summed in both["Gap of all shocks"]
     assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]
 
