@@ -352,7 +352,7 @@ class BendersSearch(RecourseEstimates):
             loop.bound if loop.objective.name == "gap" else loop.objective.facts.get("gap_bound", 0.0)
             for loop in self.loops
         )
-        return max(0.0, *known)
+        return max([0.0, *known])
 
     def _best_known(self) -> Vector | None:
         return next((loop.best_known for loop in reversed(self.loops) if loop.best_known is not None), None)

@@ -29,7 +29,7 @@ def command(
     if not found.is_saved:
         if result.baseline is None:
             rules = "; ".join(result.clash) or "the time ran out"
-            common.print_message(f"There is no plan ({rules}): this is how long floors hold with nothing built.")
+            common.print_message(f"There is no plan ({rules}): this is how long floors hold with nothing bought.")
         else:
             common.print_status(result)
 

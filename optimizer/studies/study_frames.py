@@ -279,7 +279,7 @@ def shaping_attacks(found: "AttackResult") -> Frame:
         FrameColumn("with_plan", "With the plan", money, "amount", of=lambda each: each.with_plan.gap),
         of_attack("breaks", form="yes", is_shown=False),
     )
-    note = "What each leaves below the floors, at shortage cost: with nothing built, and with the plan."
+    note = "What each leaves below the floors, at shortage cost: with nothing bought, and with the plan."
     return Frame.of_items("shaping", "Attacks that shaped the plan", found.shaping, columns, note)
 
 

@@ -82,7 +82,7 @@ class SurvivalTime:
 
 @dataclass(frozen=True)
 class Exposure:
-    """Times to survive of one chokepoint by year: `before` with nothing built, `after` with the plan, or empty."""
+    """Times to survive of one chokepoint by year: `before` with nothing bought, `after` with the plan, or empty."""
 
     name: str  # name of the chokepoint
     kind: ChokepointKind  # its kind

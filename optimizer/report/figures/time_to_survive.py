@@ -101,7 +101,7 @@ def draw_time_to_survive(
     after: Sequence[ChokepointLine],
     year: int | None,
 ) -> Canvas:
-    """Draw the months for which every floor holds after a chokepoint is cut, with nothing built and with the plan."""
+    """Draw the months for which every floor holds after a chokepoint is cut, with nothing bought and with the plan."""
     years = list(instance.horizon.years)
     i = len(years) - 1 if year is None else years.index(year)
     pairs = _shortest(before, after, i)
@@ -141,7 +141,7 @@ def _draw_axes(panel: "Axes", names: Sequence[str]) -> None:
 
 
 def _draw_line(panel: "Axes", row: int, line: ChokepointLine, then: ChokepointLine | None, i: int) -> None:
-    """Draw one chokepoint: a circle for nothing built and, with a plan, a dot for it and a bar between."""
+    """Draw one chokepoint: a circle for nothing bought and, with a plan, a dot for it and a bar between."""
     start, text = _axis_position(_span(line, i)), _months(line, i)
     if then is not None:
         end = _axis_position(_span(then, i))

@@ -66,7 +66,7 @@ class PlanView:
     note: str  # why the second one is missing
     chains: Mapping[str, tuple[Chain, ...]]  # by path, the chains of its first and last year
     survived: TimeToSurvive  # times to survive of the chokepoints that matter under one of the plans
-    # These chokepoints with nothing built, and with the plan.
+    # These chokepoints with nothing bought, and with the plan.
     before: tuple[ChokepointLine, ...]
     after: tuple[ChokepointLine, ...]
 
@@ -154,7 +154,7 @@ PLAN_FIGURES = (
 def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, ...]:
     """Return for each plan of a frontier the times to survive of chokepoints that end a floor under one of the plans.
 
-    A chokepoint that is survived without end with nothing built is so with every plan, and is not computed again.
+    A chokepoint that is survived without end with nothing bought is so with every plan, and is not computed again.
     """
     own, made = found.points[found.own].result, dict[int, TimeToSurvive]()
     first = time_to_survive(instance, _plan_of(own))

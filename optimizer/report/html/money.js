@@ -103,7 +103,7 @@ function drawLasting() {
     make("div", {class: "legend"}, make("span", {}, "○ nothing bought"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage, where the file has any, restrains it"), make("span", {}, "∞ for ever")),
     make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Chokepoint"), scale, make("span", {class: "far"}, "Before → after, months")),
     shown.map(row => make("div", {class: "row"},
-      make("div", {}, make("strong", {}, row.line.name + (row.line.deliberate ? " !" : "")), make("small", {}, `${row.line.kind === "nothing" ? "with what there is" : `${row.line.kind}, cut`} in ${years[row.i]}${row.segment ? ` · ${row.planned && row.after === null ? "nothing built, " : ""}first to give out: ${named(row.segment)}` : ""}`)),
+      make("div", {}, make("strong", {}, row.line.name + (row.line.deliberate ? " !" : "")), make("small", {}, `${row.line.kind === "nothing" ? "with what there is" : `${row.line.kind}, cut`} in ${years[row.i]}${row.segment ? ` · ${row.planned && row.after === null ? "nothing bought, " : ""}first to give out: ${named(row.segment)}` : ""}`)),
       dumbbell(row),
       make("div", {class: "far"}, `${months(row.before)} → `, make("strong", {class: row.planned && span(row.after) < 12 ? "no" : ""}, row.planned ? months(row.after) : "–")))),
     make("details", {class: "behind"}, make("summary", {}, "Every year as a table", make("span", {class: "quiet"}, ": time to survive")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "lasting-h"},
