@@ -379,6 +379,31 @@ def test_assumptions_and_supply_of_the_conflict(war: Requirements) -> None:
     assert supply["home_after"] is None
 
 
+def test_what_a_recipe_makes_is_neither_made_at_home_nor_abroad_by_hand() -> None:
+    """The plant's 12 t a year are clean magnets, which a recipe without a region gives out; imports make 38 of 50 t."""
+    clean = {**WAR["processes"]["home_plant"], "output": {"clean": 1}, "cost": 0}
+    recipe = {"input": {"clean": 1}, "output": {"magnet": 1}, "capacity": 100}
+    processes = {"home_plant": clean, "recipe": recipe, "imports": WAR["processes"]["imports"]}
+    instance = changed(commodities={"clean": {}, "magnet": {}}, processes=processes)
+    supply = only(find_requirements(instance, so.solve(instance), is_quick=True), "supply")
+    assert (supply["home_before"], supply["abroad_before"]) == pytest.approx((0, 38))
+    assert (supply["home"], supply["abroad"]) == pytest.approx((0, 0), abs=1e-5)
+    # Where a recipe alone makes the material, nothing is known.
+    alone = changed(commodities={"clean": {}, "magnet": {}}, processes={"home_plant": clean, "recipe": recipe})
+    assert only(find_requirements(alone, so.solve(alone), is_quick=True), "supply")["abroad_before"] is None
+
+
+def test_where_every_sample_may_fail_needs_are_those_of_the_shock_that_requires_most_by_hand() -> None:
+    """No sample counts, so that nothing falls short; of 2029 and 2030 alike, floors require 10 + 0.5 x 40 t a year."""
+    cuts = [{"region": "china", "severity": 1}]
+    drawn = {"wars": {"count": 2, "survive": 0, "start": 2029, "months": 24, "cuts": cuts}}
+    instance = changed(shocks={}, ensembles=drawn)
+    rows = list(table(find_requirements(instance, so.solve(instance), is_quick=True), "needs").rows())
+    assert [row["requirement"] for row in rows] == pytest.approx([20, 40])
+    # The window of a sample that may fail has no shortfall in the table, as in the gap.
+    assert [row["shocks_short"] for row in rows] == [0, 0]
+
+
 def test_each_event_of_an_ensemble_has_assumptions_of_its_own_by_hand() -> None:
     # The gale takes 0.3 of the plant for 12 months, the ban all of China for 24. In yearly periods the gale's
     # list reaches beyond its window.

@@ -69,7 +69,8 @@ def supply_frame(found: "Requirements") -> Frame:
     )  # fmt: skip
     note = (
         "Production with nothing bought, a year: from the start of the horizon to the shock, in its window, and in the "
-        f"{REPLENISHMENT} years after it. Of a family or an ensemble, the shock with the largest gap. Stocks excluded."
+        f"{REPLENISHMENT} years after it. Of a family or an ensemble, the shock with the largest gap. Stocks excluded, "
+        "and what has no region."
     )
     return Frame.of_rows("supply", "Supply at home and abroad", columns, _supply_rows(found), note)
 
@@ -110,13 +111,17 @@ def notes_on_years_after(instance: Instance, nothing: Result) -> Iterator[str]:
 
 
 def _rates(instance: Instance, flows: Flows | None, c: str, periods: range) -> tuple[float | None, float | None]:
-    """Return production of a commodity at home and abroad in periods, t/yr; None for both without flows or periods."""
-    if flows is None or not len(periods):
+    """Return production of a commodity at home and abroad in periods, t/yr; None for both where it is not known.
+
+    What an activity without a region makes, such as a recipe, is neither.
+    """
+    makers = {name: activity for name, activity in instance.activities.items() if activity.output.get(c, 0.0)}
+    placed = {name: activity for name, activity in makers.items() if activity.region}
+    if flows is None or not len(periods) or (makers and not placed):
         return None, None
     made, years = {True: 0.0, False: 0.0}, len(periods) * instance.horizon.delta
-    for name, activity in instance.activities.items():
-        if rate := activity.output.get(c, 0.0):
-            made[activity.region in ("home", instance.home)] += rate * flows.total(name, "activity", periods)
+    for name, activity in placed.items():
+        made[activity.region == instance.home] += activity.output[c] * flows.total(name, "activity", periods)
     return made[True] / years, made[False] / years
 
 

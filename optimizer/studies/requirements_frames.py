@@ -215,7 +215,9 @@ def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:
     worst = _worst_outcome(found.nothing.shocks, segments)
     if worst is not None and _shortfall(worst, segments) > 0:
         return worst
-    return max(_without_excused(found.nothing.shocks), key=lambda each: _required(found, each, segments))
+    # Where every sample may fail, no shock counts, and all of them are compared.
+    counted = list(_without_excused(found.nothing.shocks)) or found.nothing.shocks
+    return max(counted, key=lambda each: _required(found, each, segments))
 
 
 def _required(found: "Requirements", outcome: Outcome, segments: Sequence[str]) -> float:
