@@ -132,6 +132,13 @@ def test_decisions_of_futures_say_that_support_is_in_the_outlay_alone(cell: Cell
     assert "with price support, which Spent leaves out" in result.frames.frame("futures").whole_note
 
 
+def test_a_lead_time_is_whole_where_the_horizon_ends_before_it_does() -> None:
+    # Forced in 2030, the last year of the horizon, the plant of two years would be on line in 2032.
+    result = so.solve(so.load(CASES.parent.parent / "instances" / "tiny.yaml", ["policy.force={plant: {2030: 20}}"]))
+    row = next(row for row in result.frames.frame("builds").rows() if row["option"] == "plant")
+    assert (row["on_line"], row["lead_time"]) == ("after end", 24)
+
+
 def test_dates_of_orders_are_no_deadlines(cell: Cell, solve: Solve) -> None:
     result = solve(cell(YEARS, IN_STORE, EMBARGO))
     orders = make_brief(instance_of(result), result).parts[0]

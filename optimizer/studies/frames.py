@@ -58,7 +58,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
     money, outlay, horizon, moves = result.money, result.outlay, instance.horizon, purchases(instance, result)
 
     def lead_time(each: Purchase) -> float | None:
-        return None if each.purchases else (each.first - each.t) * horizon.months
+        return None if each.purchases else horizon.whole(instance.sized[each.option].lead_time) * horizon.months
 
     columns = (
         FrameColumn("option", form="object", is_index=True),
