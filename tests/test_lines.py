@@ -61,8 +61,8 @@ Case = tuple[so.Instance, so.Result, list[ManyFlows]]
 
 def solved(problem: so.Instance) -> Case:
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
-    return problem, so.solve(problem), evaluator.flows(replies)
+    responses = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
+    return problem, so.solve(problem), evaluator.flows(responses)
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +136,9 @@ def test_the_smallest_margins_are_kept_where_none_fails(calm: Case) -> None:
 def test_shocks_that_the_model_holds_are_kept_first(calm: Case) -> None:
     problem, _, _ = calm
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
-    surveyed, costs = survey(problem, evaluator, replies), evaluator.costs(replies)
-    made = outcomes(problem, surveyed, evaluator.flows(replies), costs, ["s3", "s7"])
+    responses = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
+    surveyed, costs = survey(problem, evaluator, responses), evaluator.costs(responses)
+    made = outcomes(problem, surveyed, evaluator.flows(responses), costs, ["s3", "s7"])
     assert [outcome.name for outcome in made if outcome.flows] == ["s3", "s7", *(f"s{k}" for k in range(38, 60))]
 
 

@@ -388,8 +388,8 @@ class BendersSearch(RecourseEstimates):
             return SearchResult("stopped", master.builder, history=history)
         costs, likely = np.zeros(len(self.probability)), self.probability > 0
         if likely.any():
-            replies = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)
-            costs = self.evaluator.costs(replies)
+            responses = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)
+            costs = self.evaluator.costs(responses)
         cost = self._measures(master, result.values, costs)[-1]
         gap = float(self._future_probability @ self.evaluator.gaps(result.values, self.clock).gap)
         bound = min(gap, self._least_gap_bound)

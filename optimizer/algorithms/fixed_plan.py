@@ -180,11 +180,11 @@ def _operate_shocks(
     evaluator: RecourseEvaluator, plan: Vector, clock: Clock, limits: Mapping[str, float], some: npt.NDArray[np.bool_]
 ) -> tuple[Vector, Vector]:
     """Return by shock the least cost within gap limits and the gap that it leaves, for the shocks in `some`."""
-    replies = evaluator.operate_batches(plan, clock, limits, some) if some.any() else []
+    responses = evaluator.operate_batches(plan, clock, limits, some) if some.any() else []
     gap = np.zeros(len(some))
-    for reply in replies:
-        gap[reply.events] = reply.gap
-    return evaluator.costs(replies), gap
+    for response in responses:
+        gap[response.events] = response.gap
+    return evaluator.costs(responses), gap
 
 
 @dataclass(frozen=True)

@@ -115,11 +115,11 @@ class Evaluator(ABC):
         `gap_limits` has by shock name the gap that it may leave; its least gap where missing or larger.
         """
 
-    def costs(self, answers: Iterable[BatchResponse]) -> Vector:
-        """Return the discounted operating and shortage cost in such answers by shock; 0 where not solved."""
+    def costs(self, responses: Iterable[BatchResponse]) -> Vector:
+        """Return the discounted operating and shortage cost in such responses by shock; 0 where not solved."""
         result = np.zeros(len(self.instance.tree.events))
-        for answer in answers:
-            result[answer.events] = answer.cost
+        for response in responses:
+            result[response.events] = response.cost
         return result
 
     @abstractmethod
@@ -165,7 +165,7 @@ class RecourseEvaluator(Evaluator):
     """An evaluator of plans in all the shocks of one future.
 
     Args:
-        instance: an instance of one future.
+        instance: of one future.
         executor: from `recourse_executor`; None evaluates in this process.
         future: index of the instance among those for which the executor was built.
 
@@ -217,8 +217,8 @@ class RecourseEvaluator(Evaluator):
     def do_nothing(self, clock: Clock) -> ShockGaps:
         if self._do_nothing is None:
             plan = plan_values(self.instance, do_nothing_plan(self.instance), self.subproblems.plan)
-            everyone = np.ones(len(self.instance.events), dtype=bool)
-            self._do_nothing = tuple(self._solve("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
+            responses = self._solve("gaps", plan, clock, self._all_but(()), lambda numbers: {"flows": True})
+            self._do_nothing = tuple(responses)
         return self._gather(self._do_nothing)
 
     @override
@@ -227,7 +227,7 @@ class RecourseEvaluator(Evaluator):
             return np.ones(len(self.instance.events), dtype=bool)
         return self.do_nothing(clock).gap > 0.0
 
-    def do_nothing_answers(self, clock: Clock) -> Sequence[BatchResponse]:
+    def do_nothing_responses(self, clock: Clock) -> Sequence[BatchResponse]:
         """Return the gaps of the do-nothing plan by batch, with the unserved demand at the least gaps."""
         self.do_nothing(clock)
         return self._do_nothing or ()
@@ -236,10 +236,10 @@ class RecourseEvaluator(Evaluator):
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
         return self._gather(self._solve("gaps", plan, clock, self._all_but(skipped)))
 
-    def _gather(self, answers: Sequence[BatchResponse]) -> ShockGaps:
+    def _gather(self, responses: Sequence[BatchResponse]) -> ShockGaps:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
-        for answer in answers:
-            gap[answer.events], fails[answer.events] = answer.gap, answer.fails
+        for response in responses:
+            gap[response.events], fails[response.events] = response.gap, response.fails
         return ShockGaps(gap, fails)
 
     def operate(
@@ -257,13 +257,13 @@ class RecourseEvaluator(Evaluator):
             gap_limits: by shock name, the gap that it may leave; its least gap where missing or larger.
             names: the shocks to solve; None for all.
         """
-        chosen = np.ones(len(self.instance.events), dtype=bool)
-        if names is not None:
-            known = frozenset(names)
-            chosen = np.array([event.name in known for event in self.instance.events], dtype=bool)
-        answers = self.operate_batches(plan, clock, gap_limits, chosen, flows=True)
-        gaps = {self.instance.events[n].name: gap for r in answers for n, gap in zip(r.events, r.gap, strict=True)}
-        flows = {name: many.at(i) for many in self.flows(answers) for i, name in enumerate(many.names)}
+        known = None if names is None else frozenset(names)
+        chosen = (
+            None if known is None else np.array([event.name in known for event in self.instance.events], dtype=bool)
+        )
+        responses = self.operate_batches(plan, clock, gap_limits, chosen, flows=True)
+        gaps = {self.instance.events[n].name: gap for r in responses for n, gap in zip(r.events, r.gap, strict=True)}
+        flows = {name: many.at(i) for many in self.flows(responses) for i, name in enumerate(many.names)}
         return {
             e.name: RecourseResult(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps
         }
@@ -278,9 +278,8 @@ class RecourseEvaluator(Evaluator):
         *,
         flows: bool = False,
     ) -> list[BatchResponse]:
-        events = self.instance.events
-        limits = np.array([gap_limits.get(event.name, np.nan) for event in events])
-        chosen = np.ones(len(events), dtype=bool) if chosen is None else chosen
+        limits = np.array([gap_limits.get(event.name, np.nan) for event in self.instance.events])
+        chosen = self._all_but(()) if chosen is None else chosen
         return self._solve("cost", plan, clock, chosen, lambda numbers: {"gap_limits": limits[numbers], "flows": flows})
 
     def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchResponse]:
@@ -291,12 +290,12 @@ class RecourseEvaluator(Evaluator):
         """
         return self._solve("served", plan, clock, chosen, lambda numbers: {"gap_limits": np.zeros(len(numbers))})
 
-    def flows(self, answers: Iterable[BatchResponse]) -> list[ManyFlows]:
-        """Take the flows out of answers of `operate_batches` with `flows`, one value for each window length."""
+    def flows(self, responses: Iterable[BatchResponse]) -> list[ManyFlows]:
+        """Take the flows out of responses of `operate_batches` with `flows`, one value for each window length."""
         by_length: dict[int, list[ManyFlows]] = {}
-        for answer in answers:
-            assert answer.flows is not None
-            by_length.setdefault(len(self.instance.events[answer.events[0]].periods), []).append(answer.flows)
+        for response in responses:
+            assert response.flows is not None
+            by_length.setdefault(len(self.instance.events[response.events[0]].periods), []).append(response.flows)
         return [ManyFlows.joined(parts) for parts in by_length.values()]
 
     @override
@@ -320,19 +319,20 @@ class RecourseEvaluator(Evaluator):
             more = {} if gap_limits is None else {"gap_limits": gap_limits[numbers]}
             return {"groups": groups[numbers], "weights": weights[numbers]} | more
 
-        answers = self._solve(task, plan, clock, chosen, parameters)
-        for answer in answers:
-            if gap_limits is not None and len(answer.by_gap):
-                at = np.flatnonzero(~np.isnan(gap_limits[answer.events]))
-                numbers = answer.events[at]
+        responses = self._solve(task, plan, clock, chosen, parameters)
+        for response in responses:
+            events = response.events
+            if gap_limits is not None and len(response.by_gap):
+                has_limit = ~np.isnan(gap_limits[events])
+                numbers = events[has_limit]
                 limit[groups[numbers]] = gap_limits[numbers]
-                by_gap[groups[numbers]] = weights[numbers] * answer.by_gap[at]
-            gap[answer.events], cost[answer.events], fails[answer.events] = answer.gap, answer.cost, answer.fails
-            for group, (part, subgradient) in answer.cuts.items():
+                by_gap[groups[numbers]] = weights[numbers] * response.by_gap[has_limit]
+            gap[events], cost[events], fails[events] = response.gap, response.cost, response.fails
+            for group, (part, subgradient) in response.cuts.items():
                 value[group] += part
                 by_term[group] += subgradient
-        subgradient = self.subproblems.linking_matrix.by_plan(by_term)
-        return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
+        by_plan = self.subproblems.linking_matrix.by_plan(by_term)
+        return Subgradients(value, by_plan, gap, fails, cost, limit, by_gap)
 
     @override
     def cost_lower_bounds(self) -> Vector:
@@ -377,18 +377,18 @@ class RecourseEvaluator(Evaluator):
             if len(events):
                 basis = self._bases.get((number, task))
                 requests.append(BatchRequest(number, task, events, linking, basis, self.future, **more(events)))
-        answers = self._map(requests, clock)
-        for request, answer in zip(requests, answers, strict=True):
-            self._bases[request.batch, task] = answer.basis
-            clock.solving += answer.seconds
-        return answers
+        responses = self._map(requests, clock)
+        for request, response in zip(requests, responses, strict=True):
+            self._bases[request.batch, task] = response.basis
+            clock.solving += response.seconds
+        return responses
 
     def _map(self, requests: Sequence[BatchRequest], clock: Clock) -> list[BatchResponse]:
-        """Return the answers of the executor.
+        """Return the responses from the executor.
 
-        If workers fail, this process computes the same answers and all later ones alone.
+        If workers fail, this process computes them and all later ones alone.
         """
-        tasks = [Task(answer_batch, (request,), self._homes[request.batch]) for request in requests]
+        tasks = [Task(solve_batch, (request,), self._homes[request.batch]) for request in requests]
         try:
             return self.executor.map(tasks, clock)
         except WorkerError as error:
@@ -450,10 +450,10 @@ def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Ta
     return {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
 
 
-def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
+def solve_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
     """Solve the recourse of a batch of shocks with the worker's subproblems: a task for workers."""
     solver: SubproblemSolver = memory[KEPT][request.future]
-    return solver.answer(request)
+    return solver.solve(request)
 
 
 def setup_of(instances: Sequence[Instance]) -> Setup:

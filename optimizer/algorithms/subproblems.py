@@ -211,11 +211,11 @@ class SubproblemSolver:
                 self._warm[length] = WarmProgramme(self.window(length).skeleton, self._threads)
         return self._warm[length]
 
-    def answer(self, request: BatchRequest) -> BatchResponse:
+    def solve(self, request: BatchRequest) -> BatchResponse:
         """Solve the shocks of a request."""
         if request.basis is None:
             request = replace(request, basis=self._first_basis(request))
-        return self._batch(request).answer()
+        return self._batch(request).respond()
 
     def _first_basis(self, request: BatchRequest) -> Basis:
         """Return the first basis of a batch: that of the first shock of its window length."""
@@ -225,7 +225,7 @@ class SubproblemSolver:
             first = self._numbers[length][:1]
             parts = {name: getattr(request, name)[:1] for name in ("gap_limits", "groups", "weights")}
             alone = replace(request, events=first, **parts)
-            self._started = key, self._batch(alone).answer().basis
+            self._started = key, self._batch(alone).respond().basis
         basis = self._started[1]
         assert basis is not None
         return basis
@@ -266,7 +266,7 @@ class _BatchSolver:
         )
         self.basis, self.seconds = request.basis, 0.0
 
-    def answer(self) -> BatchResponse:
+    def respond(self) -> BatchResponse:
         """Solve the request's task."""
         if self.request.task in ("cost", "served"):
             return self.operate()
@@ -277,8 +277,8 @@ class _BatchSolver:
         if not found.feasible.all():
             raise SolverError("Without floors every shock has a solution, but the solver finds none. Check the units.")
         self._serve_free_floors(found, np.arange(len(self.which)))
-        answer = self._answer(found.values, np.maximum(found.objective, 0.0))
-        return replace(answer, unserved=self._unserved(found.values)) if self.request.flows else answer
+        response = self._response(found.values, np.maximum(found.objective, 0.0))
+        return replace(response, unserved=self._unserved(found.values)) if self.request.flows else response
 
     def operate(self) -> BatchResponse:
         """Minimise the cost within the allowed gap; if the floors are to be kept, try that first.
@@ -300,10 +300,10 @@ class _BatchSolver:
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), missed)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
-        answer = self._answer(values)
+        response = self._response(values)
         costs = np.sum(values * self._prices(self.which), axis=1)
-        answer = replace(answer, cost=costs, unserved=self._unserved(values))
-        return replace(answer, flows=self._read(values)) if self.request.flows else answer
+        response = replace(response, cost=costs, unserved=self._unserved(values))
+        return replace(response, flows=self._read(values)) if self.request.flows else response
 
     def _read(self, values: Vector) -> ManyFlows:
         shocks = [self.window.shocks[place] for place in self.which]
@@ -357,13 +357,13 @@ class _BatchSolver:
             weight = np.where(self.request.groups == group, self.request.weights, 0.0)
             # No matrix product: its threads take more time than they save.
             cuts[group] = float(np.sum(weight * found.objective)), np.einsum("i,ij->j", weight, subgradients)
-        answer = replace(self._answer(found.values), cost=found.objective, cuts=cuts)
+        response = replace(self._response(found.values), cost=found.objective, cuts=cuts)
         if kept is None or not len(self.request.gap_limits):
-            return answer
+            return response
         by_gap = (
             np.minimum(found.reduced_costs[:, self.window.gap_limit_columns].sum(axis=1), 0.0) / self.window.money_unit
         )
-        return replace(answer, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.request.gap_limits), by_gap, 0.0))
+        return replace(response, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.request.gap_limits), by_gap, 0.0))
 
     def _costs(self) -> tuple[BatchResult, npt.NDArray[np.bool_]]:
         """Return the least costs, and by shock whether the floors or the allowed gap are kept."""
@@ -437,7 +437,7 @@ class _BatchSolver:
         again = self._solve(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]
 
-    def _answer(self, values: Vector, gap: Vector | None = None) -> BatchResponse:
+    def _response(self, values: Vector, gap: Vector | None = None) -> BatchResponse:
         assert self.basis is not None
         gap = np.maximum(np.einsum("ij,j->i", values, self.window.gap_costs), 0.0) if gap is None else gap
         short = values[:, self.window.below] > VIOLATED * self.window.demand(self.which)

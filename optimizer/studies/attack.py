@@ -73,8 +73,8 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
     under = with_attacks(without_shocks(instance), attacks)
     evaluator = RecourseEvaluator(under)
     values = evaluator.plan_values([plan])
-    replies = evaluator.serve_most(values, Clock(), np.ones(len(under.events), dtype=bool))
-    surveyed = survey(under, evaluator, replies)
+    responses = evaluator.serve_most(values, Clock(), np.ones(len(under.events), dtype=bool))
+    surveyed = survey(under, evaluator, responses)
     index = {event.name: s for s, event in enumerate(under.events)}
     adversary, columns, builder = under.adversary, values.tolist(), evaluator.subproblems.plan
     assert adversary is not None

@@ -262,9 +262,9 @@ class PlanConclusion:
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
         attained = _attained_gaps(instance, solved, values, self.faced)
         give_back_memory(len(instance.events))
-        replies = evaluator.operate_batches(columns, self.clock, attained, flows=True)
-        surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found, costs = solved.builder.column_index(), evaluator.costs(replies)
+        responses = evaluator.operate_batches(columns, self.clock, attained, flows=True)
+        surveyed, many = survey(instance, evaluator, responses), evaluator.flows(responses)
+        found, costs = solved.builder.column_index(), evaluator.costs(responses)
         cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.objective) else solved.objective
         baseline = read_flows(instance, found, values, instance.baseline)
         is_own = _is_no_shock_plan(instance, solved, self.faced)
@@ -403,7 +403,7 @@ def _solve_no_shock(
 def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> DoNothing | None:
     if not instance.events:
         return None
-    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
+    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_responses(clock)))
 
 
 class ResultWithBase(NamedTuple):

@@ -86,18 +86,18 @@ class Survey:
         return np.where(self.excused(instance), 0.0, self.gap.sum(axis=1))
 
 
-def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchResponse]) -> Survey:
-    """Compute the survey from the replies on all shocks; below the floor, less than a millionth of demand is none."""
+def survey(instance: Instance, evaluator: RecourseEvaluator, responses: Iterable[BatchResponse]) -> Survey:
+    """Compute the survey from the responses on all shocks; below the floor, less than a millionth of demand is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
     made["short"] = np.zeros(shape, dtype=np.bool_)
     by_length: dict[int, list[BatchResponse]] = {}
-    for reply in replies:
-        by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
+    for response in responses:
+        by_length.setdefault(len(instance.events[response.events[0]].periods), []).append(response)
     for length, some in by_length.items():
-        path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
-        which, unserved = evaluator.places[events], np.concatenate([reply.unserved for reply in some])
+        path, events = instance.shared(length), np.concatenate([response.events for response in some])
+        which, unserved = evaluator.places[events], np.concatenate([response.unserved for response in some])
         for i, d in enumerate(instance.demands):
             demanded, floors = _period_array(path.demand[d], which), _period_array(path.floor[d], which)
             part = _segment_figures(np.maximum(unserved[:, i], 0.0), demanded, floors)

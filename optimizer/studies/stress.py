@@ -245,8 +245,8 @@ def _stress_figures(
 ) -> dict[str, Any]:
     """Compute the fields of `Stress` about the samples and their outcomes, by name; `instance` holds the samples."""
     values = np.array(plan_values(instance, plan))
-    replies = _serve_samples(evaluator, values, clock, listener)
-    surveyed = survey(instance, evaluator, replies)
+    responses = _serve_samples(evaluator, values, clock, listener)
+    surveyed = survey(instance, evaluator, responses)
     rows = sample_outcomes(instance, surveyed)
     failing, survived = np.flatnonzero(~rows.survived), int(rows.survived.sum())
     return {
@@ -261,7 +261,7 @@ def _stress_figures(
         "expected_gap": float(rows.gap.mean()),
         "worst_gap": float(rows.gap.max()),
         "services": spreads(instance, surveyed),
-        "worst": _worst_samples(instance, evaluator.subproblems, plan, values, replies, surveyed),
+        "worst": _worst_samples(instance, evaluator.subproblems, plan, values, responses, surveyed),
         "groups": groups(instance, rows),
         "reinforcements": find_reinforcements(instance, evaluator, plan, failing, clock),
         "rows": rows,
@@ -271,17 +271,17 @@ def _stress_figures(
 def _serve_samples(
     evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener
 ) -> list[BatchResponse]:
-    """Return the recourse of least gap in every sample, by batch; portions do not split batches or change replies."""
-    batches, replies, done = evaluator.batches, list[BatchResponse](), 0
+    """Return the recourse of least gap in every sample, by batch; portions split no batch and change no response."""
+    batches, responses, done = evaluator.batches, list[BatchResponse](), 0
     size = sum(len(part.events) for part in batches)
     for portion in np.array_split(np.arange(len(batches)), min(PORTIONS, len(batches))):
         chosen = np.zeros(size, dtype=bool)
         chosen[np.concatenate([batches[number].events for number in portion])] = True
-        replies += evaluator.serve_most(values, clock, chosen)
+        responses += evaluator.serve_most(values, clock, chosen)
         done += int(chosen.sum())
         listener(Progress(task="samples", done=done, total=size))
     listener(Progress(task="what failed first, and what would have kept the floors"))
-    return replies
+    return responses
 
 
 def _worst_samples(
@@ -289,7 +289,7 @@ def _worst_samples(
     solver: SubproblemSolver,
     plan: Plan,
     values: Vector,
-    replies: Sequence[BatchResponse],
+    responses: Sequence[BatchResponse],
     surveyed: Survey,
 ) -> tuple[BrokenShock, ...]:
     """Return the failing shocks with the largest gaps, with the segment that fails first in each."""
@@ -297,9 +297,9 @@ def _worst_samples(
     numbers = [int(number) for number in order if surveyed.fails[number].any()][:WORST_SHOWN]
     scarce = scarcity_prices(solver, values, numbers)
     unserved = {
-        int(number): reply.unserved[i]
-        for reply in replies
-        for i, number in enumerate(reply.events)
+        int(number): response.unserved[i]
+        for response in responses
+        for i, number in enumerate(response.events)
         if int(number) in scarce
     }
     built = frozenset(instance.processes) | {build.option for build in plan.builds}

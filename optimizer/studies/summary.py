@@ -254,8 +254,8 @@ def _find_hits(instance: Instance) -> dict[str, ShockHit]:
     """Return the hit of every listed shock, by its name."""
     listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
-    replies = evaluator.operate_batches(plan_values(listed, do_nothing_plan(listed)), Clock(), {})
-    surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
+    responses = evaluator.operate_batches(plan_values(listed, do_nothing_plan(listed)), Clock(), {})
+    surveyed = zip(listed.events, survey(listed, evaluator, responses).below.tolist(), strict=True)
     return {
         shock.name: _shock_hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
         for shock, row in surveyed

@@ -332,7 +332,7 @@ class _Check:
         stated = self.result.nothing
         if stated is None:
             return
-        surveyed = survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
+        surveyed = survey(self.instance, evaluator, evaluator.do_nothing_responses(self.clock))
         own = do_nothing_outcome(self.instance, surveyed)
         self._compare_do_nothing("nothing", stated, own)
         if stated.counted is not None and own.counted is not None:
@@ -446,9 +446,9 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     """
     plan = evaluator.plan_values([result.plan])
     gap_limits = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
-    replies = evaluator.operate_batches(plan, clock, gap_limits, flows=True)
-    surveyed = survey(instance, evaluator, replies)
-    own = {line.name: line for line in shock_lines(instance, surveyed, evaluator.costs(replies))}
+    responses = evaluator.operate_batches(plan, clock, gap_limits, flows=True)
+    surveyed = survey(instance, evaluator, responses)
+    own = {line.name: line for line in shock_lines(instance, surveyed, evaluator.costs(responses))}
     places = {event.name: s for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
     for stated in result.shocks:
@@ -457,7 +457,7 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
         if stated.flows is None and not _agrees(instance, result, stated, *new):
             flows = matching_flows(instance, evaluator, plan, stated, result.services, clock)
             replaced |= {} if flows is None else {stated.name: flows}
-    kept = [flows.without(replaced) for flows in evaluator.flows(replies)]
+    kept = [flows.without(replaced) for flows in evaluator.flows(responses)]
     return SolvedAgain(own, [*kept, *replaced.values()])
 
 

@@ -16,7 +16,7 @@ import optimizer as so
 from optimizer.algorithms import recourse, workers
 from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor, solve_batch
 from optimizer.algorithms.subproblems import BatchRequest
 from optimizer.algorithms.workers import Memory, Setup, Task, own_clock
 from optimizer.errors import ExitCode, OptimizerWarning, WorkerError
@@ -159,7 +159,7 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
     solver = executor.memory["subproblems"][0]
     linking = solver.linking_matrix.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
     requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.batches)]
-    tasks = [Task(answer_batch, (request,), number % 2) for number, request in enumerate(requests)]
+    tasks = [Task(solve_batch, (request,), number % 2) for number, request in enumerate(requests)]
     try:
         with pytest.raises(WorkerError, match="died 3 times"):
             executor.map(tasks, Clock())

@@ -126,8 +126,8 @@ def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cos
     evaluator, values = RecourseEvaluator(instance), plan_values(instance, do_nothing_plan(instance))
     idle = evaluator.do_nothing(Clock())
     assert (idle.gap.tolist(), idle.fails.tolist()) == ([0], [fails])
-    (reply,) = evaluator.do_nothing_answers(Clock())
-    cars, toys = reply.unserved[0, :, 0]
+    (response,) = evaluator.do_nothing_responses(Clock())
+    cars, toys = response.unserved[0, :, 0]
     assert cars <= 50 + 1e-9
     assert max(0.0, toys - 50) == pytest.approx(40 if fails else 0)
     assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])

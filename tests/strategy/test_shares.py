@@ -116,7 +116,7 @@ def test_an_excused_floor_gives_way_by_what_is_missing_without_any_plan() -> Non
     instance = so.read(harbour(seed=1, survive=0.75))
     evaluator = RecourseEvaluator(instance)
     shortfalls = do_nothing_shortfalls(
-        instance.tree, [[(each.events, each.unserved) for each in evaluator.do_nothing_answers(Clock())]]
+        instance.tree, [[(each.events, each.unserved) for each in evaluator.do_nothing_responses(Clock())]]
     )
     model = extensive_form_model(instance, instance.events)
     excuses = Excuses(instance.tree, shortfalls=shortfalls)

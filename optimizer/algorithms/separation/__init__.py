@@ -111,9 +111,9 @@ class ListedShocks:
         """The shortfalls of the do-nothing plan below the floors of samples that may fail."""
         if not self.shares or not self._are_monotone:
             return {}
-        answers = [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
+        responses = [each.do_nothing_responses(self.clock) for each in self.evaluator.futures]
         return do_nothing_shortfalls(
-            self.tree, [[(answer.events, answer.unserved) for answer in own] for own in answers]
+            self.tree, [[(answer.events, answer.unserved) for answer in own] for own in responses]
         )
 
     @property
