@@ -125,6 +125,24 @@ def test_an_option_that_others_pay_is_barred_by_what_it_requires(cell: Cell) -> 
     assert "plant is not built: the budget does not pay for the smallest size of it" in found.reason.because
 
 
+@pytest.mark.parametrize(
+    ("scrap", "why"),
+    [("after_years: 9", "it lacks scrap"), ("after_years: 1", "the budget goes further elsewhere")],
+)
+def test_an_option_without_any_input_is_not_said_to_be_too_dear(cell: Cell, scrap: str, why: str) -> None:
+    # Sales of 2026 and later come back from 2035 on, or in 2027. 2,000 buy 20 t of the plant; recycling costs more.
+    instance = cell(
+        HEAD.replace("commodities: {", "commodities: {scrap: {}, ").replace(
+            "survival: 0.5", f"survival: 0.5, end_of_life: {{commodity: scrap, {scrap}}}"
+        ),
+        f"options: {{plant: {{{MAGNETS}, capex: 100, max_size: 90}},",
+        f"          again: {{{MAGNETS}, input: {{scrap: 1}}, capex: 900, max_size: 90}}}}",
+    )
+    found = so.explain(instance, budget=2000, settings=EXACT)
+    assert found.reason is not None
+    assert found.reason.because[2] == f"again is not built: {why}"
+
+
 def test_a_rounding_error_is_no_proven_change(cell: Cell) -> None:
     # A thousandth of a dollar in a million is less than a ten-millionth of it, which no solver proves.
     instance = cell(HEAD)

@@ -301,7 +301,9 @@ class EndOfLife(Described):
         default=1.0, description="Share of the quantity sold that is collected, 0 to 1. Default 1."
     )
     past_quantity: QuantitySeries = Field(
-        default=ZERO_SERIES, description="Quantity sold before the horizon, t per year; a series."
+        default=ZERO_SERIES,
+        description="Quantity sold before the horizon, t per year; a series. Default 0: then nothing comes back in the "
+        "first `after_years` years.",
     )
 
     @field_validator("after_years", mode="before")

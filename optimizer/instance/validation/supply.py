@@ -164,7 +164,7 @@ def _model_of_field(model: type[BaseModel], part: Any) -> type[BaseModel] | None
 def floors_have_a_source(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that the commodity of every segment can be made, stored or recycled, or the segment can be substituted."""
     instance = unchecked.instance
-    had, roots = _obtainable(instance)
+    had, roots = _obtainable(instance, _scrap_sources(instance))
     replaced = {flow.serves for option in instance.options.values() for flow in option.flows}
     floors = _highest_floors(instance)
     for d, demand in instance.demands.items():
@@ -186,11 +186,29 @@ def _highest_floors(instance: Instance) -> dict[str, float]:
     return highest
 
 
-def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
+def obtainable_commodities(instance: Instance, years: Collection[int]) -> set[str]:
+    """Return the commodities that can be obtained; scrap counts only if some of it comes back in one of the years."""
+    returned = [
+        commodity
+        for commodity, segments in _scrap_sources(instance).items()
+        if any(instance.demands[d].scrap(instance.horizon, year, 1.0) > 0 for d in segments for year in years)
+    ]
+    return _obtainable(instance, returned)[0]
+
+
+def _scrap_sources(instance: Instance) -> dict[str, list[str]]:
+    """Return, for each commodity that comes back as scrap, the segments that return it."""
+    sources = defaultdict[str, list[str]](list)
+    for d, demand in instance.demands.items():
+        if demand.end_of_life is not None:
+            sources[demand.end_of_life.commodity].append(d)
+    return sources
+
+
+def _obtainable(instance: Instance, scrap: Collection[str]) -> tuple[set[str], dict[str, str]]:
     """Return the obtainable commodities, and, for each other product, the commodity at the root of its absence."""
     others = [option for o, option in instance.options.items() if o not in instance.activities]
-    had = {commodity for option in others for flow in option.flows for commodity in flow.gives}
-    had |= {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
+    had = {commodity for option in others for flow in option.flows for commodity in flow.gives}.union(scrap)
     lacking = {name: set(activity.input) for name, activity in instance.activities.items()}
     _propagate(instance.activities, had, lacking)
     return had, _find_roots(_find_blocked(instance.activities, lacking))
@@ -247,19 +265,31 @@ def _find_roots(blocked: Mapping[str, str]) -> dict[str, str]:
 def inputs_can_be_obtained(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that every input can be obtained; a missing input behind a segment is reported at the segment."""
     instance = unchecked.instance
-    had, roots = _obtainable(instance)
+    sources = _scrap_sources(instance)
+    had, roots = _obtainable(instance, sources)
     made = {commodity for activity in instance.activities.values() for commodity in activity.output}
     lacking = {demand.commodity for demand in instance.demands.values()} - had
     known = had | made | {roots[commodity] for commodity in lacking if commodity in roots}
+    known -= sources.keys() - made - obtainable_commodities(instance, instance.horizon.years)
     for place, commodity in _inputs(instance):
         if commodity not in known:
             *_, name, _side, _commodity = place
-            what = f"nothing makes {commodity}, so {name} can never run"
-            cure = "Add a process, an option, a stockpile or scrap that supplies it, or correct the input."
+            what, cure = _describe_absence(instance, commodity, sources)
+            what += f", so {name} can never run"
             if _has_to_run(instance, str(name)):
                 yield place, f"{what}, but has to (min_utilisation)", cure, "error"
             else:
                 yield place, what, cure, "warning"
+
+
+def _describe_absence(instance: Instance, commodity: str, sources: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """Describe why a commodity cannot be obtained, and the cure; `sources` are the segments that return it as scrap."""
+    if commodity not in sources:
+        cure = "Add a process, an option, a stockpile or scrap that supplies it, or correct the input."
+        return f"nothing makes {commodity}", cure
+    cure = f"Under end_of_life of {', '.join(sources[commodity])} write past_quantity, t sold a year before "
+    cure += f"{instance.horizon.start}, or correct after_years or collection_rate."
+    return f"no {commodity} comes back within the horizon", cure
 
 
 def _has_to_run(instance: Instance, name: str) -> bool:

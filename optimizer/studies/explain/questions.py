@@ -20,6 +20,7 @@ substitution   the share of demand that it can serve
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name, size_text
 from optimizer.instance.schema import Instance
+from optimizer.instance.validation.supply import obtainable_commodities
 from optimizer.instance.variants import with_events_apart, without_annual_budget, without_gap_price
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
@@ -328,11 +330,21 @@ class SupplyLimits:
         if limit is not None:
             return limit
         held = f"has only {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
+        return f"{name} {held}: {self._why_not_larger(o, option, size, inputs)}"
+
+    def _why_not_larger(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str:
+        """Explain why the plan has no larger size of an option: inputs that cannot be obtained, money, or rules."""
+        if unobtainable := [c for c in inputs if c not in self._obtainable]:
+            return f"it lacks {self._names(unobtainable)}"
         if self.short_budget is not None:
-            return f"{name} {held}: {self._why_not_paid(o, size)}"
+            return self._why_not_paid(o, size)
         short = self._names(c for c in inputs if c in self.scarce)
-        why = f"it lacks {short}" if short else self._why_no_more(o, option, size)
-        return f"{name} {held}: {why}"
+        return f"it lacks {short}" if short else self._why_no_more(o, option, size)
+
+    @cached_property
+    def _obtainable(self) -> set[str]:
+        """The commodities that can be obtained while the commodity is short."""
+        return obtainable_commodities(self.instance, {self.instance.horizon.year(t) for t in self.periods})
 
     def _why_no_more(self, o: str, option: Sized, size: float) -> str:
         """Explain why the plan has no more of an option although no budget limits it."""
