@@ -44,6 +44,8 @@ EXACT = 12
 MINUS = "\N{MINUS SIGN}"
 _WIDE = Context(prec=60)
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
+_WRITE_NUMBER = "Write a plain number, or one such as 2.5B, 250M, 40k."
+_DECIMAL_POINT = "A decimal number has a point, such as 0.7: a comma begins the next entry."
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
 # A date or period written where a year is expected; the group is its year.
@@ -59,7 +61,8 @@ def parse_amount(value: Any) -> float:
         PydanticCustomError: no number, no finite number, or an unknown suffix.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise finding(f"{_show_value(value)} is not a number", "Write a plain number, or one such as 2.5B, 250M, 40k.")
+        cure = f"{_WRITE_NUMBER} {_DECIMAL_POINT}" if value is None else _WRITE_NUMBER
+        raise finding(f"{_show_value(value)} is not a number", cure)
     try:
         number = _parse_text(value) if isinstance(value, str) else float(value)
     except OverflowError:
@@ -74,11 +77,14 @@ def parse_amount(value: Any) -> float:
 def _parse_text(text: str) -> float:
     found = _AMOUNT.match(text.strip()) if len(text) <= NUMBER_LENGTH else None
     if not found:
-        raise finding(f'"{excerpt(text)}" is not a number', "Write a plain number, or one such as 2.5B, 250M, 40k.")
+        more = " It has a decimal point, and no comma, space, unit or sign of a currency."
+        cure = _WRITE_NUMBER + more * any(sign.isdigit() for sign in text)
+        raise finding(f'"{excerpt(text)}" is not a number', cure)
     digits, suffix = found.groups()
     number = float(digits.replace("_", ""))
     if suffix == "%":
-        raise finding(f'"{excerpt(text)}" is a percentage', f"Write a share as {number / 100:g}; an amount takes no %.")
+        cure = f"Write {number / 100:g} for a share or a factor; work an amount out, as 5 % of 200k is 10k."
+        raise finding(f'"{excerpt(text)}" is a percentage', cure)
     if suffix and suffix not in SUFFIXES:
         near = {"k": "k", "m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
         cure = "Leave units out: each field has its own, such as t, t a year or months. "
@@ -204,7 +210,10 @@ def in_a_year(value: Any) -> str | None:
 _YEARS = "Write one from 1900 to 2200, such as 2028."
 
 
-def _year(key: Any, cure: str = "A series has whole years as keys: {2027: 100, 2030: 250}.") -> int:
+_YEARS_AS_KEYS = "A series has whole years as keys, and decimal numbers have a point: {2027: 0.4, 2030: 250}."
+
+
+def _year(key: Any, cure: str = _YEARS_AS_KEYS) -> int:
     text = str(key).strip()
     year = in_a_year(text)
     if year is not None:

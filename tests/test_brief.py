@@ -924,6 +924,18 @@ def test_brief_of_a_single_future_names_what_plans_that_are_nearly_as_cheap_have
     assert part["sentences"] == [f"{start} {said}"]
 
 
+def test_sizes_that_differ_between_futures_are_from_the_least_to_the_most() -> None:
+    """Regret is equal at 4 t, bought in 2027 at 60 in both futures; the one with the need buys 6 t more in 2028 at 100.
+
+    In the order of the futures, and of the equal outlays of 2027, the sizes would be 10 t to 4 t.
+    """
+    data = yaml.safe_load((ROOT / "tests" / "cases" / "futures" / "hand_regret.yaml").read_text(encoding="utf-8"))
+    data["options"] = {"reserve": {"kind": "stockpile", "commodity": "m", "price": {2027: 60, 2028: 100}}}
+    instance = so.read(data)
+    brief = make_futures_brief(instance, so.solve_futures(instance)).to_dict()
+    assert [row[0] for row in brief["parts"]["orders"]["table"]["rows"]] == ["reserve, 4 t to 10 t"]
+
+
 def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:
     """By hand in `docs/how-to/value-of-information.md`: 600k and 1.2M."""
     found = so.futures_study(instance_of(futures), settings=Settings(accuracy=0, jobs=1))

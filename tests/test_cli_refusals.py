@@ -136,6 +136,15 @@ def test_a_command_that_takes_one_future_names_those_that_there_are(command: str
     assert f"or solve all of them by `diversify solve {REGRET}`." in said
 
 
+@pytest.mark.parametrize(("command", "against"), [("stress", ""), ("sensitivity", ""), ("attack", " --adversary")])
+def test_only_attack_proposes_to_solve_all_futures_against_the_adversary(command: str, against: str) -> None:
+    """A plan against the adversary is another plan, at another cost, than the one that was asked about."""
+    target = "{price: 1, cuts: [{region: rival, severity: 1}]}"
+    adversary = f"adversary={{attack_budget: 1, months: 12, starts: [2027], targets: {{rival: {target}}}}}"
+    said = refusal([command, REGRET, "--set", adversary])
+    assert f"or solve all of them by `diversify solve {REGRET}{against}`." in said
+
+
 @pytest.mark.parametrize("command", ["stress", "survive", "attack"])
 def test_of_a_saved_plan_of_several_futures_one_is_named(command: str, futures_plan: str) -> None:
     assert "the plan of one is needed: choose it by --future, one of high, low" in refusal([command, futures_plan])

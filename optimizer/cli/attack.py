@@ -7,6 +7,7 @@ import typer
 from optimizer.cli import common, inputs, options
 
 
+@common.understands("adversary")
 def command(
     file: options.JudgedFile,
     changes: options.AttackChanges,

@@ -116,13 +116,14 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
         console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the {subject} cannot be used.")
 
 
-# Features of a file that a command may support: all its futures at once, and measures other than expected cost.
-Understood = Literal["futures", "measures"]
+# Features of a file that a command may support: all its futures at once, measures other than expected cost, and its
+# adversary without being told.
+Understood = Literal["futures", "measures", "adversary"]
 _UNDERSTOOD: ContextVar[frozenset[Understood]] = ContextVar("understood", default=frozenset())
 
 
 def understands[Command: Callable[..., None]](*what: Understood) -> Callable[[Command], Command]:
-    """Mark a command that works on all futures of a file at once, or with its measure (`policy.objective`).
+    """Mark a command that works on all futures of a file at once, with its measure (`policy.objective`) or adversary.
 
     A command without the mark ``futures`` takes one future, by --future. Without the mark ``measures`` it judges plans
     of a file without questions by expected cost.

@@ -160,7 +160,7 @@ def refuse_futures(instance: "Instance", file: str, plan: str | None = None) -> 
 
     if instance.futures:
         names = [future.name for future in instance.tree.futures]
-        against = " --adversary" if instance.adversary is not None else ""
+        against = " --adversary" * (common.is_understood("adversary") and instance.adversary is not None)
         why, other = "this command takes one", f"solve all of them by `diversify solve {file}{against}`"
         if plan is not None:
             why = "a plan that is given is read in one"

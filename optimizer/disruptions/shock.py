@@ -269,7 +269,15 @@ class _Doubled:
 def _as_profile(value: Any) -> Any:
     if isinstance(value, _Doubled):
         raise finding("a severity stands here and in grid.severity", "Keep one of the two.")
+    pairs = list(zip(value[::2], value[1::2], strict=False)) if isinstance(value, (list, tuple)) else []
+    if pairs and 2 * len(pairs) == len(value) and all(whole == 0 and _is_above_one(part) for whole, part in pairs):
+        shares = ", ".join(f"0.{part}" for _, part in pairs)
+        raise finding(f"{len(value)} numbers, though shares may be meant", f"Decimal numbers have a point: [{shares}].")
     return as_tuple(value)
+
+
+def _is_above_one(value: Any) -> bool:
+    return isinstance(value, int) and value > 1
 
 
 NameList = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]

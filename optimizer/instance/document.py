@@ -161,14 +161,15 @@ def _parse_root(text: str, *, is_json: bool) -> Node | None:
 
 def _syntax_error(error: yaml.YAMLError, text: str) -> TextError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if str(getattr(error, "context", "")).startswith("while scanning a"):
+    is_tab = "tab character" in str(getattr(error, "problem", ""))
+    if str(getattr(error, "context", "")).startswith("while scanning a") and not is_tab:
         # A key without its colon, or a quote that is not closed, begins above the line where the parser notices it.
         mark = getattr(error, "context_mark", None) or mark
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     rows = text.splitlines()
     line = mark.line + 1 if mark else max(1, len(rows))
-    cure = "Check indentation, brackets and quotes there, and that each key ends in a colon and a space; "
-    cure += "a text that contains ': ' or ' #' needs quotes."
+    cure = "Check indentation, brackets and quotes there and in the lines above it, and that each key ends in a colon "
+    cure += "and a space; a text that contains ': ' or ' #' needs quotes."
     row = rows[line - 1] if line <= len(rows) else ""
     if "\t" in row[: len(row) - len(row.lstrip())]:
         problem, cure = "a tab at the beginning of the line", "Indent with spaces: YAML takes no tabs there."

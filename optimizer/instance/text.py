@@ -9,7 +9,7 @@ has errors, or anything besides mappings, lists and scalars.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -324,6 +324,8 @@ class Builder:
         self.lines: dict[Place, int] = {}
         self.problems: list[tuple[Place, int, str, str]] = []
         self._above: list[Node] = []
+        # The mappings in which a repeated key may belong to an entry that is indented too far.
+        self._too_deep: set[Place] = set()
 
     def build(self, node: Node, place: Place) -> Any:
         """Build the data of a node at a place.
@@ -412,14 +414,28 @@ class Builder:
         if key.tag not in ("", "!", f"{_STANDARD}str"):
             self._refuse_tag(key, within)
         if name in own:
-            what = f"is given twice (first in line {self.lines[within]})"
-            self._report(within, line, what, "Keep one of the two, or give the second another name.")
+            self._report_repeated(own, within, line)
             return
         found = CONTROL.search(name)
         if found is not None:
             self._report(within, line, f"holds {character(found[0])}", "Remove it from the name.")
         self.lines[within] = line
         own[name] = self.build(value, within)
+
+    def _report_repeated(self, own: Mapping[str, Any], within: Place, line: int) -> None:
+        """Report a key given twice; once for a mapping in which an entry indented too far repeats the keys."""
+        what, cure = f"is given twice (first in line {self.lines[within]})", "Keep one of the two"
+        place = within[:-1]
+        empty = next((key for key, value in own.items() if value is None), None)
+        if empty is None:
+            self._report(within, line, what, f"{cure}, or give the second another name.")
+        elif place not in self._too_deep:
+            self._too_deep.add(place)
+            what += f', after "{excerpt(empty)}" (line {self.lines[*place, empty]}), which has no value'
+            column = f'in the column of "{excerpt(place[-1])}"' if place else "in the first column"
+            self._report(
+                within, line, what, f'If "{excerpt(empty)}" begins another entry, write it {column}. {cure} otherwise.'
+            )
 
 
 def _resolve_alias(node: Node) -> Node:

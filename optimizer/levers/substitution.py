@@ -46,7 +46,10 @@ class Substitution(Sized):
         default=ZERO_SERIES,
         description="Total cost of the alternative without its `input`, money per t substituted; a series.",
     )
-    input: Mapping[str, Ratio] = Field(default_factory=dict, description="Input by commodity, t per t substituted.")
+    input: Mapping[str, Ratio] = Field(
+        default_factory=dict,
+        description="Input by commodity, t per t substituted. Without it, no shock can cut the alternative.",
+    )
 
     def references(self) -> Iterator[Reference]:
         """Yield the segment, the commodities of input, and the options that this one requires or excludes."""

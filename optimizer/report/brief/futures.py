@@ -392,7 +392,7 @@ def _amounts(amounts: Sequence[float]) -> str:
 
 
 def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
-    sizes = list(dict.fromkeys(order.size for order in sorted(some, key=lambda order: order.money)))
+    sizes = list(dict.fromkeys(order.size for order in sorted(some, key=lambda order: order.total)))
     size = sizes[0] if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     whens, ends = (list(dict.fromkeys(getattr(order, key) for order in some)) for key in ("when", "on_line"))
     on_line = windowed(min(ends), max(ends))
