@@ -159,9 +159,11 @@ def test_audit_knows_neither_levers_nor_solver() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=module)
 def test_files_stay_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 500
+    count = len(path.read_text().splitlines())
+    assert count <= 500, f"{module(path)} has {count} lines: move a part into another module"
     for function in functions(path):
-        assert (function.end_lineno or function.lineno) - function.lineno < 60, function.name
+        lines = (function.end_lineno or function.lineno) - function.lineno + 1
+        assert lines <= 60, f"{module(path)}.{function.name} has {lines} lines: take a part into a function of its own"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "levers").glob("*.py")), ids=lambda path: path.stem)
@@ -239,12 +241,15 @@ def test_public_names_are_unique() -> None:
 
 
 def test_few_functions_are_complex() -> None:
-    assert len(house.complex_functions()) <= 47
+    found = house.complex_functions()
+    cure = "take branches of the one that is new here into functions of their own"
+    assert len(found) <= 47, f"{len(found)} functions have a complexity above 10: {cure}\n{', '.join(found)}"
 
 
 def test_the_house_does_not_grow() -> None:
     """Lowered with every change that makes it smaller; `python -m tests.house` prints the goals."""
-    assert len(FILES) <= 236
-    assert house.lines(FILES) <= 70_679
-    assert house.depth(import_graph()) <= 16
-    assert len(house.files_of_a_solve()) <= 84
+    cure = "raise this limit if the change needs it"
+    assert len(FILES) <= 236, f"files: {cure}"
+    assert house.lines(FILES) <= 70_679, f"lines: {cure}"
+    assert house.depth(import_graph()) <= 16, f"files in the longest chain of imports: {cure}"
+    assert len(house.files_of_a_solve()) <= 84, f"files of a solve: {cure}"

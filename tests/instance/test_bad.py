@@ -1,6 +1,7 @@
 """Every faulty file says at its top what has to be found in it: ``# expect: severity line N | what | cure``.
 
-All faults of a file are reported at once, none of them twice, and nothing else.
+All faults of a file are reported at once, none of them twice, and nothing else. The kinds of
+levers stand there as ``<kinds>``; those that a shock may name in a field as ``<with cost>`` and ``<with reliability>``.
 """
 
 import re
@@ -9,13 +10,27 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
+from optimizer.levers import KINDS
 
 FILES = sorted((Path(__file__).parents[1] / "bad").glob("*.yaml"))
 EXPECT = re.compile(r"^# expect: (error|warning) line (\d+) \| (.+?) \|(.*)$")
 
 
+def kinds_in_words() -> dict[str, str]:
+    priced = [kind for kind, lever in KINDS.items() if "cost" in lever.shock_fields and not lever.is_activity]
+    *others, last = "process", "process option", *priced
+    return {
+        "<kinds>": ", ".join(KINDS),
+        "<with cost>": f"{', '.join(others)} or {last}",
+        "<with reliability>": " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields),
+    }
+
+
 def expected(path: Path) -> list[tuple[str, int, str, str]]:
-    found = [match for line in path.read_text(encoding="utf-8").splitlines() if (match := EXPECT.match(line))]
+    text = path.read_text(encoding="utf-8")
+    for word, meaning in kinds_in_words().items():
+        text = text.replace(word, meaning)
+    found = [match for line in text.splitlines() if (match := EXPECT.match(line))]
     return [(match[1], int(match[2]), match[3], match[4].strip()) for match in found]
 
 
