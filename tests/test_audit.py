@@ -117,6 +117,14 @@ def test_silent_on_a_plan_that_ran_out_of_time(rich: tuple[so.Instance, so.Resul
     assert audit_result(instance, result).ok
 
 
+def test_silent_on_a_plan_without_the_parts_that_cost_nothing(short: tuple[so.Instance, so.Result]) -> None:
+    """A plan that was saved before a lever brought a part of its own has no such part."""
+    instance, result = short
+    costs = {part: cost for part, cost in result.costs.items() if cost}
+    assert len(costs) < len(result.costs)
+    assert audit_result(instance, replace(result, costs=costs)).ok
+
+
 def test_parts_of_the_cost_by_hand(short: tuple[so.Instance, so.Result]) -> None:
     # 400 t at 10 in the baseline, nothing bought, the shock has no probability; 120 t of stock for 2 * 80 t of floor:
     # 40 t short.
@@ -274,6 +282,10 @@ LOUD: dict[str, tuple[Change, str]] = {
     "part of the cost": (
         figure(costs=lambda costs: {**costs, "fixed cost": costs["fixed cost"] + 1}),
         "cost of fixed cost",
+    ),
+    "a part of the cost that is missing": (
+        figure(costs=lambda costs: {part: cost for part, cost in costs.items() if part != "operation"}),
+        "cost of operation: the plan says 0",
     ),
     "outlay of a year": (figure(outlays=lambda outlays: {**outlays, "2027": outlays["2027"] + 1}), "outlay.2027"),
     "gap of a shock": (outcome("embargo", lambda o: replace(o, gap=5.0)), "embargo.gap"),

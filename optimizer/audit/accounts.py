@@ -226,9 +226,9 @@ def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int
 
 
 def _why_unknown(plan: PlanAccounts, owner: str, flow: str, path: str) -> str:
-    """Say why a flow is unknown: the auditor of a lever from outside leaves it out, or nobody has it."""
+    """Say why a flow is unknown: the auditor of its lever leaves it out, or nobody has it."""
     option = plan.basis.instance.options.get(owner)
-    if option is None or option.kind in package_auditors() or flow not in [each.name for each in option.flows]:
+    if option is None or flow not in [each.name for each in option.flows]:
         return "no flow has that name"
     where = "`flows`" if path == BASELINE else "`flows` or `flows_in_shocks`"
     return f"its lever reports this flow, but its auditor does not name it: add it to {where}"
@@ -321,11 +321,11 @@ def check_paths(plan: PlanAccounts, paths: Paths) -> None:
 
 
 def _check_reported(auditor: Auditor, operation: Operation) -> None:
-    """Check that the flows of a lever from outside give, take and serve what its auditor says.
+    """Check that the flows of a lever give, take and serve what its auditor says.
 
     A lever without flows may supply and serve as it likes: nothing reports it.
     """
-    if not operation.option.flows or operation.option.kind in package_auditors():
+    if not operation.option.flows:
         return
     stated: dict[tuple[str, str], Array] = {}
     for flow in operation.option.flows:

@@ -173,7 +173,7 @@ def _check_tables(plan: PlanAccounts, result: Result) -> None:
     tables: dict[str, tuple[Any, Any]] = {
         "stock": (set(result.plan.stocks), piles),
         "purchases": (set(result.plan.fills), piles),
-        "costs": (set(result.costs), set(plan.costs)),
+        "costs": (set(result.costs), {part for part, cost in plan.costs.items() if part in result.costs or cost}),
         "outlays": (set(result.outlays), {str(year) for year in basis.horizon.years}),
         "lacks": (set(result.lacks) - set(basis.instance.demands), set()),
         "clash": (set(result.clash), set()),

@@ -1,5 +1,6 @@
 """What is shown of a lever from outside that gives a commodity in shocks, neither as a maker nor out of stock."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
@@ -64,9 +65,45 @@ class OfLoan(so.Auditor):
         return {} if operation.is_baseline else {"operation": operation.override("cost", 1.0) * operation.flow("lent")}
 
 
+class Cover(Sized):
+    """size t/yr: an insurer delivers z ≤ C·Δ·ρ in a shock, which may state its own reliability ρ."""
+
+    shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
+
+    kind: Literal["cover"]
+    commodity: str
+    reliability: float = 1.0
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        return (Flow("delivered", "delivered by the insurer", gives={self.commodity: 1.0}),)
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        if path.is_baseline:
+            return
+        capacity, share = model.linked(self.id, "capacity"), path.reliability.get(self.id, self.reliability)
+        for t in path.periods:
+            delivered = model.variable(self.id, "delivered", t)
+            model.limit(self.id, "capacity", t, delivered, (share * path.delta) * capacity[t])
+            model.book("supply", path.key, self.commodity, t, amount=delivered)
+
+
+class OfCover(so.Auditor):
+    flows_in_shocks = ("delivered",)
+
+    def check(self, operation: Operation) -> None:
+        if not operation.is_baseline:
+            share = operation.override("reliability", operation.option.reliability)
+            operation.at_most("capacity", operation.flow("delivered"), operation.working * share)
+
+    def supplies(self, operation: Operation) -> Any:
+        return {} if operation.is_baseline else {operation.option.commodity: operation.flow("delivered")}
+
+
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     so.register(Loan, OfLoan())
+    so.register(Cover, OfCover())
     yield
     forget_levers_from_outside()
 
@@ -136,3 +173,13 @@ def test_explain_says_what_is_lent_where_the_months_are_over(
     reason = so.explain(cell(weak, policy), settings=so.Settings(mip_gap=0.0, accuracy=0.0)).reason
     assert reason is not None
     assert f"loan of the ally {said}" in reason.because
+
+
+def test_explain_counts_what_the_reliability_leaves_of_a_size(cell: Cell) -> None:
+    """The ban needs 40 t. Of 40 t/yr at a reliability of 0.8 come 32 t: no tonne of the size is left unused."""
+    cover = "loan: {name: cover of magnets, kind: cover, commodity: magnet, capex: 1, max_size: 40}"
+    text = re.sub(r"loan: \{.*\}", cover, BAN).replace("max_size: 100", "max_size: 1")
+    text = text.replace("months: 12,", "months: 12, reliability: {loan: 0.8},")
+    reason = so.explain(cell(text), settings=so.Settings(mip_gap=0.0, accuracy=0.0)).reason
+    assert reason is not None
+    assert "cover of magnets has its largest size, 40 t/yr" in reason.because

@@ -388,10 +388,12 @@ class SupplyLimits:
         return None if limit is None else f"{name} has its largest size{limit}"
 
     def _is_fully_used(self, o: str) -> bool:
-        flows = self.instance.options[o].flows
-        used = math.fsum(self.flows.total(o, flow.name, self.periods) for flow in flows)
+        option = self.instance.options[o]
+        used = math.fsum(self.flows.total(o, flow.name, self.periods) for flow in option.flows)
         working = sum(size_in_force(self.instance, self.plan, o, t) for t in self.periods) * self.instance.horizon.delta
-        return not flows or used >= FULLY_USED * working
+        if "reliability" in option.shock_fields:
+            working *= self.event.spec.reliability.get(o, getattr(option, "reliability", 1.0))
+        return not option.flows or used >= FULLY_USED * working
 
     def _why_not_paid(self, o: str, size: float) -> str:
         """Explain why the budget buys no more of an option."""
