@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
+from optimizer.formulation import extensive_form_model
 from optimizer.report.tables.checks import preview_table
 from optimizer.studies.summary import previews, summarise
 from tests.test_cli import TINY, diversify
@@ -77,6 +78,15 @@ def test_summary_of_thousands_of_shocks_is_quick_and_shows_the_listed_ones(cell:
     assert summary.counts["columns"] > 100_000
     assert len(summary.hits) == 14
     assert [preview.name for preview in summary.previews] == ["family", "surge", "odd#name"]
+
+
+def test_size_of_a_model_of_many_shocks_is_that_with_all_of_them(cell: Cell) -> None:
+    # Only 60 of the 80 shocks are written out; their windows are alike, so that the other 20 add a third of theirs.
+    drawn = "ensembles: {e: {count: 80, months: 6, start: 2028, cuts: [{region: rival, severity: 1}]}}"
+    instance = cell(TEXT.split("shocks:")[0], drawn)
+    counts, whole = summarise(instance).counts, extensive_form_model(instance, instance.events)
+    assert (counts["columns"], counts["rows"]) == (len(whole.columns), len(whole.rows))
+    assert (counts["stockpile"], counts["options"]) == (1, 1)
 
 
 def test_check_prints_previews_and_json_carries_them() -> None:
