@@ -379,6 +379,48 @@ def test_assumptions_and_supply_of_the_conflict(war: Requirements) -> None:
     assert supply["home_after"] is None
 
 
+def test_two_materials_in_quarters_by_hand() -> None:
+    """In the war of 2028 magnets lack 20 - 12 = 8 t; in the halt of half a year oxide lacks 0.5 x 8 / 2 = 2 t.
+
+    The market sells 2 t of magnets a quarter: all four quarters of 2027 for 8k. Held in all: (2 + 4 + 6 + 9 x 8) / 4 x
+    100 = 2.1k. In 2027 imports make all magnets; in 2029 they make 5 t and the plant 12 t: 12/17, HHI 169/289.
+    """
+    instance = changed(
+        horizon={"start": 2027, "end": 2029, "step": "quarter"},
+        commodities={"magnet": {}, "oxide": {}},
+        processes={
+            "home_plant": WAR["processes"]["home_plant"],
+            "imports": WAR["processes"]["imports"] | {"capacity": {2028: 100, 2029: 5}},
+            "kiln": {"region": "usa", "output": {"oxide": 1}, "capacity": 40, "cost": 2},
+        },
+        demands={
+            "weapons": {"commodity": "magnet", "quantity": 20, "survival": 1, "shortage_cost": 1_000_000},
+            "paint": {"commodity": "oxide", "quantity": 8, "survival": 0.5, "shortage_cost": 100_000},
+        },
+        options={"reserve": WAR["options"]["reserve"] | {"fill_rate": 8, "initial": 0}},
+        shocks={
+            "war": {"start": 2028, "months": 12, "cuts": [{"region": "china", "severity": 1}]},
+            "halt": {"start": "2028Q3", "months": 6, "cuts": [{"process": "kiln", "severity": 1}]},
+        },
+    )
+    found = find_requirements(instance, so.solve(instance))
+    row = only(found, "holdings")
+    figures = [row[name] for name in ("hold", "spent", "holding", "drawn", "years_to_buy")]
+    assert figures == pytest.approx([8, 8000, 2100, 8, 1])
+    assert (row["first"], row["last"], row["is_full"]) == ("2027Q1", "2027Q4", False)
+    magnet = next(table(found, "chain").rows())
+    assert [magnet[name] for name in ("region", "region_last", "region_planned")] == ["china", "usa", "usa"]
+    assert [magnet[name] for name in ("share", "hhi", "share_last", "hhi_planned")] == pytest.approx(
+        [1, 1, 12 / 17, 169 / 289]
+    )
+    short = [(row["segment"], row["shock"], round(row["shortfall"], 3)) for row in table(found, "shortfalls").rows()]
+    assert short == [("weapons", "war", 8), ("paint", "halt", 2)]
+    # A case counts as short where one of its materials is: the war alone takes the whole reserve.
+    war = next(row for row in table(found, "cases").rows() if row["case"] == "war")
+    assert (war["spent"], war["reserve hold"], war["oxide shortfall"]) == pytest.approx((8000, 8, 0))
+    assert "Supply after war: the horizon covers 1 of 3 years, 2029Q1 to 2029Q4." in found.notes
+
+
 def test_what_a_recipe_makes_is_neither_made_at_home_nor_abroad_by_hand() -> None:
     """The plant's 12 t a year are clean magnets, which a recipe without a region gives out; imports make 38 of 50 t."""
     clean = {**WAR["processes"]["home_plant"], "output": {"clean": 1}, "cost": 0}
