@@ -214,7 +214,7 @@ def _write_first_stage(model: ModelBuilder, instance: Instance) -> None:
         _write_ties(model, option)
 
 
-def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuilder:
+def joint_first_stage_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuilder:
     """Return the first stages of all futures of a tree; futures that cannot be distinguished share columns."""
     instance = tree.futures[0].instance
     if tree.is_single:
@@ -242,7 +242,7 @@ class ModelWriter:
 
     def __init__(self, instance: Instance, scope: Scope = EVERYTHING) -> None:
         self.tree = instance.tree
-        self.first_stage = first_stages_model(self.tree, scope)
+        self.first_stage = joint_first_stage_model(self.tree, scope)
         self.first_stage.scope = scope
         model = self.first_stage.copy()
         _share_baselines(model, self.tree)

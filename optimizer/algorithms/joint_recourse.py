@@ -1,7 +1,7 @@
 """Recourse in the shocks of several futures: the evaluators of the futures behind the interface of one.
 
-A plan is a vector of the columns of `first_stages_model`, of which each future reads its own part. Shocks are indexed
-as in `FutureTree.events`. All evaluators share one executor, whose workers also solve futures by themselves.
+A plan is a vector of the columns of `joint_first_stage_model`, of which each future reads its own part. Shocks are
+indexed as in `FutureTree.events`. All evaluators share one executor, whose workers also solve futures by themselves.
 """
 
 import time
@@ -20,7 +20,7 @@ from optimizer.algorithms.recourse import KEPT, Evaluator, RecourseEvaluator, re
 from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.errors import OptimizerWarning, WorkerError
-from optimizer.formulation import first_stages_model
+from optimizer.formulation import joint_first_stage_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.solver.base import Clock, Integers, Vector
@@ -53,7 +53,7 @@ class JointEvaluator(Evaluator):
         jobs: number of whole searches of futures that run at a time; None starts processes once these take long.
 
     Attributes:
-        joint: the `first_stages_model` of all futures.
+        joint: the `joint_first_stage_model` of all futures.
         first: index of the first shock of each future.
     """
 
@@ -65,7 +65,7 @@ class JointEvaluator(Evaluator):
         self._futures = [RecourseEvaluator(future.instance, executor, number) for number, future in parts]
         counts = [len(future.instance.events) for future in self.tree.futures]
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
-        self.joint = first_stages_model(self.tree)
+        self.joint = joint_first_stage_model(self.tree)
         self.size = len(self.joint.columns)
         pairs = zip(self._futures, self.joint.submodels, strict=True)
         self._places = [own_columns(each.subproblems.plan, submodel) for each, submodel in pairs]

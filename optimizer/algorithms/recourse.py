@@ -48,8 +48,8 @@ class RecourseResult:
 class Evaluator(ABC):
     """What every search asks about a plan: its gaps, costs and subgradients in all shocks of an instance.
 
-    A plan is a vector of the columns of `first_stage_model` or, with several futures, of `first_stages_model`. Shocks
-    are indexed as in `FutureTree.events`.
+    A plan is a vector of the columns of `first_stage_model` or, with several futures, of `joint_first_stage_model`.
+    Shocks are indexed as in `FutureTree.events`.
     """
 
     instance: Instance  # of one future or several

@@ -44,7 +44,7 @@ from optimizer.algorithms.separation.interdiction import (
 from optimizer.disruptions.adversary import MOST_ENUMERATED, Attack, Method, attack_budget_text
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, SolverError
-from optimizer.formulation import blank_model, first_stages_model
+from optimizer.formulation import blank_model, joint_first_stage_model
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.instance.variants import with_attacks, without_attacks
@@ -334,7 +334,7 @@ class FutureAttacks:
 
     def __init__(self, tree: FutureTree, oracles: Sequence[AttackOracle | None]) -> None:
         self.tree, self.oracles = tree, tuple(oracles)
-        submodels = first_stages_model(tree).submodels
+        submodels = joint_first_stage_model(tree).submodels
         self._places = {
             number: (oracle, own_columns(oracle.programmes.plan, submodels[number]))
             for number, oracle in enumerate(self.oracles)
@@ -349,7 +349,7 @@ class FutureAttacks:
     def parts(self, plan: Vector) -> Iterator[tuple[int, AttackOracle, Vector]]:
         """Yield the index, oracle and part of the plan of each future with an adversary.
 
-        The plan is given as values of the columns of `first_stages_model`; more may follow.
+        The plan is given as values of the columns of `joint_first_stage_model`; more may follow.
         """
         for number, (oracle, places) in self._places.items():
             yield number, oracle, plan[places]
