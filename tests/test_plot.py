@@ -458,3 +458,12 @@ def test_a_draw_down_begins_with_the_stock_before_losses() -> None:
     assert drawn.outcome.name == "embargo"
     (stock,) = drawn.stocks
     assert (stock.before, *stock.left, stock.released) == pytest.approx((100, 40, 10))
+
+
+def test_path_and_page_begin_with_the_worst_shock_that_counts(struck: str) -> None:
+    instance = so.load(struck)
+    result = so.solve(instance)
+    assert max(result.shocks, key=lambda each: each.gap).excused
+    drawn = book(instance, single_point(instance, result))
+    assert "d in quake" in words(draw_plot(drawn, "path", Choice(), "svg"))
+    assert drawn.to_dict()["points"][0]["tightest"] == ["quake", "d"]

@@ -370,3 +370,14 @@ def test_workbook_of_futures_that_was_changed_says_so_and_one_future_has_its_pla
     assert openpyxl.load_workbook(tmp_path / "doctored.xlsx")["answer"].cell(HEAD + 1, 1).value == "Warning"
     so.write_workbook(so.solve_futures(so.load(TINY, ["policy.objective=worst"])), tmp_path / "one.xlsx")
     assert {"builds", "stock", "survival", "costs"} <= set(openpyxl.load_workbook(tmp_path / "one.xlsx").sheetnames)
+
+
+def test_a_sample_that_may_fail_is_not_called_a_failure(struck: str, tmp_path: Path) -> None:
+    result = so.solve(so.load(struck))
+    so.write_workbook(result, tmp_path / "plan.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "plan.xlsx")["survival"]
+    found = rows(sheet)
+    assert [row["Survives"] for row in found] == ["NO", "NO", "may fail", "may fail", "NO"]
+    assert "that of a sample that may fail does not count." in sheet["A2"].value
+    # The gaps that count add up to the gap of the plan.
+    assert sum(row["Gap [USD]"] for row in found if row["Survives"] == "NO") == pytest.approx(result.survival_gap)

@@ -241,16 +241,17 @@ def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Resu
     has_futures, money = "" not in results, next(iter(results.values())).money
     rows = (
         (*[name] * has_futures, shock_title(instance, outcome.name), outcome.name,
-         windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
+         windowed(outcome.first, outcome.last), "may fail" if outcome.excused else outcome.survives, outcome.gap,
          *(_margin_cell(outcome.segments.get(d), holds=outcome.survives) for d in instance.demands))
         for name, result in results.items() for outcome in result.shocks
     )  # fmt: skip
     heads = (*["future"] * has_futures, "shock", "key in the file", "window", "survives")
-    columns = (*map(FrameColumn, heads), FrameColumn("gap", "", money, "amount"),
-               *(FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent")
-                 for d in instance.demands))  # fmt: skip
+    margins = (FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent") for d in instance.demands)
+    columns = (*map(FrameColumn, heads), FrameColumn("gap", "", money, "amount"), *margins)
     note = "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
-    note += f"{FULLY_SERVED}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}."
+    excused = any(outcome.excused for result in results.values() for outcome in result.shocks)
+    note += f"{FULLY_SERVED}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}"
+    note = f"{note}{'; that of a sample that may fail does not count' if excused else ''}."
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 

@@ -18,8 +18,9 @@ from optimizer.report.tables.futures import futures_facts, futures_headline
 from optimizer.report.tables.plan import facts_in_tables, run_remarks
 from optimizer.report.tables.render import page_table
 from optimizer.results.futures import FuturesResult
-from optimizer.results.result import Result, weakest_of, weakness
+from optimizer.results.result import Result, weakest_of
 from optimizer.studies.futures.stages import find_stages
+from optimizer.studies.shocks import urgency
 from optimizer.units import si
 
 MOST_NOTEBOOK_ROWS = 12
@@ -67,9 +68,9 @@ def _frame_html(result: Result | FuturesResult, name: str) -> str:
 
 
 def _shocks_table(result: Result) -> str:
-    """Return the table of shocks: those that fail first, then the others by the margin of their weakest segment."""
+    """Return the table of shocks: those that fail first, then samples that may fail, then those that are survived."""
     facing = [outcome for outcome in result.shocks if outcome.segments]
-    ordered = sorted(facing, key=lambda outcome: (-outcome.gap, *weakness(list(outcome.segments.values()))))
+    ordered = sorted(facing, key=lambda outcome: (not outcome.fails, *urgency(outcome)))
     rows, instance = [], instance_of(result)
     for outcome in ordered:
         segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]

@@ -30,8 +30,7 @@ from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
 from optimizer.report.tables.budgets import baseline_words, note_on_attacks, proven_words
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
-from optimizer.results.result import Result, hardest_of, weakest_of
-from optimizer.studies.shocks import urgency
+from optimizer.results.result import Result, weakest_of
 from optimizer.units import si_up
 
 if TYPE_CHECKING:
@@ -88,13 +87,13 @@ def _survival(book: Book, choice: Choice) -> Canvas:
 def _path(book: Book, choice: Choice) -> Canvas:
     passings = {each.name: each for each in book.own.passings}
     _require(bool(passings), "there are no shocks")
-    shock = choice.shock or (tightest(book.own.rows) or [*passings])[0]
+    kept = [name for name, each in passings.items() if each.short]
+    shock = choice.shock or (tightest(book.own.result, kept) or [*passings])[0]
     _require(shock in passings, _no_shock(shock, list(passings)))
     segments = list(book.instance.demands)
     struck = passings[shock].segments
     segment = choice.segment or list(struck)[weakest_of(list(struck.values()))]
     _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
-    kept = [name for name, each in passings.items() if each.short]
     _require(shock in kept, _not_kept(shock, kept))
     window = next(each for each in book.shock_windows if each.name == shock)
     return survival.draw_path(book.instance, book.own.result, window, passings[shock], segment)
@@ -175,10 +174,10 @@ def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[
     _require(BASELINE in known, "there is no plan to draw a map of")
     kept = [name for name in known if name != BASELINE]
     _require_kept(book, shock, kept)
-    worst = shock or _worst_kept(book, kept)
+    worst = survival.worst_counted(book.own.result, kept if shock is None else [shock])
     drawn = [known[BASELINE]]
     if worst is not None:
-        drawn = [supply_chain.baseline_beside(book.instance, book.own.result, worst), known[worst]]
+        drawn = [supply_chain.baseline_beside(book.instance, book.own.result, worst.name), known[worst.name]]
     may_fail = {each.name for each in book.own.result.shocks if each.excused}
     maps = [world_map.world_map(book.instance, each[-1 if end else 0], book.own.moves) for each in drawn]
     return [replace(each, may_fail=each.path in may_fail) for each in maps]
@@ -189,19 +188,6 @@ def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
     names = [each.name for each in book.own.result.shocks]
     _require(shock is None or shock in names, _no_shock(shock, names))
     _require(shock is None or shock in kept, _not_kept(shock or "", kept))
-
-
-def _worst_kept(book: Book, kept: Sequence[str]) -> str | None:
-    """Return the shock with the largest gap of those whose flows are kept, or the tightest if none has a gap.
-
-    Samples that may fail are passed over unless there are no other shocks.
-    """
-    known = [each for each in book.own.result.shocks if each.name in kept]
-    some = [each for each in known if not each.excused] or known
-    if not some:
-        return None
-    worst = hardest_of(some)[0]
-    return worst.name if worst.gap > 0 else min(some, key=urgency).name
 
 
 def _years(book: Book, choice: Choice) -> Canvas:

@@ -3,7 +3,7 @@
 Rows are those of the tables: a family or an ensemble has one row, as has each other shock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ from optimizer.report.format import (
     standing,
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
-from optimizer.results.result import Result, weakest_of
+from optimizer.results.result import Result, hardest_of, weakest_of
 from optimizer.studies.shocks import RowOutcome, ShockRow, row_outcomes, shock_rows, urgency, worst_rows
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def _figures(service: Service) -> list[Any]:
 def critical(instance: Instance, result: Result, *, every: bool = False) -> tuple[Sequence[ShockRow], tuple[str, ...]]:
     """Return the rows to show, and the shocks whose paths are shown, both in the order of the instance.
 
-    Of too many, those with the largest gap and then the weakest service are chosen. The worst shock of each row is
-    among the shocks.
+    Of too many, those with the largest gap and then the weakest service are chosen, samples that may fail last. The
+    worst shock of each row is among the shocks.
 
     Args:
         result: the plan at hand, whose shocks decide, whatever other plans a report has.
@@ -136,7 +136,8 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
     """
     rows = row_outcomes(shock_rows(instance, [each.name for each in result.shocks], every=every), result)
     rows = worst_rows(rows, EVERY if every else MOST)
-    names = [row.worst.name for row in rows] + [each.name for each in sorted(result.shocks, key=urgency)]
+    ordered = sorted(result.shocks, key=lambda each: (each.excused, *urgency(each)))
+    names = [row.worst.name for row in rows] + [each.name for each in ordered]
     kept = frozenset(list(dict.fromkeys(names))[: max(PATHS, len(rows))])
     return rows, tuple(each.name for each in result.shocks if each.name in kept)
 
@@ -170,10 +171,23 @@ def failing(instance: Instance, result: Result, row: ShockRow) -> Spans:
     return spans(instance.event(name).periods for name in failed)
 
 
-def tightest(rows: Sequence[RowOutcome]) -> tuple[str, str] | None:
-    """Return the worst shock and its weakest segment, by the rule of the tables; None without shocks."""
-    worst = min((row.worst for row in rows if row.worst.segments), key=urgency, default=None)
-    if worst is None:
+def worst_counted(result: Result, names: Collection[str]) -> Outcome | None:
+    """Return the shock with the largest gap of those named, or the tightest if none has a gap; None without any.
+
+    Samples that may fail are passed over unless there are no other shocks.
+    """
+    known = [each for each in result.shocks if each.name in names]
+    some = [each for each in known if not each.excused] or known
+    if not some:
+        return None
+    worst = hardest_of(some)[0]
+    return worst if worst.gap > 0 else min(some, key=urgency)
+
+
+def tightest(result: Result, names: Collection[str]) -> tuple[str, str] | None:
+    """Return the worst of the named shocks by `worst_counted`, and its weakest segment; None without any."""
+    worst = worst_counted(result, names)
+    if worst is None or not worst.segments:
         return None
     return worst.name, list(worst.segments)[weakest_of(list(worst.segments.values()))]
 

@@ -106,7 +106,7 @@ class PlanView:
             "stock_looks": canvas.stock_looks(instance, result),
             "passings": [compact(passing) for passing in self.passings],
             "rows": [compact_row(instance, result, row) for row in self.rows],
-            "tightest": tightest(self.rows),
+            "tightest": tightest(result, [passing.name for passing in self.passings]),
             "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
             "parts": [asdict(step) for step in self.parts],
             "beyond": [asdict(step) for step in self.beyond],
