@@ -95,6 +95,16 @@ def test_a_case_by_hand(by_hand: so.Result) -> None:
     assert found.sampler == "1 ensemble drawn anew: trouble"
 
 
+def test_samples_have_the_first_period_below_the_floor_by_hand() -> None:
+    # Nothing is cut in 2027, the first year of each window, and everything in 2028.
+    late = data()["ensembles"]["trouble"] | {"months": 24, "cuts": [{"region": "rival", "severity": [0, 1]}]}
+    instance = so.read(data(ensembles={"late": {key: value for key, value in late.items() if key != "events"}}))
+    found = so.stress(planned(instance, do_nothing_plan(instance)), samples=5, seed=1)
+    rows = list(found.frames.frame("samples").rows())
+    assert [(row["start"], row["first_failure"], row["service"]) for row in rows] == [("2027", "2028", 0)] * 5
+    assert found.worst[0].period == "2028"
+
+
 def test_samples_that_the_plan_was_made_for_are_not_drawn_again() -> None:
     # `trouble` has seed 7 in the plan's instance, `floods` 8: with seed 7 `trouble` would be the plan's own 40 samples,
     # so it is drawn with 9. `floods` is drawn with 7, which is not its own; with seed 1 both are drawn with 1.
@@ -266,6 +276,14 @@ def test_outlay_of_a_reinforcement_is_the_part_of_the_budget() -> None:
         with_addition(instance, held, Addition(option, 0, 80.0, np.ones(1)), 30.0)[1] for option in ("reserve", "plant")
     ]
     assert outlays == pytest.approx([0.5 * (40 * 5 * 1.4 - 10 * 5 * 1.1), 100])
+
+
+def test_a_reinforcement_adds_to_what_is_bought_then_and_leaves_other_builds_as_they_are() -> None:
+    instance = so.read(data())
+    plan = replace(do_nothing_plan(instance), builds=(build(20), replace(build(5), t=1, year=2027, period="2027")))
+    more, outlay = with_addition(instance, plan, Addition("plant", 1, 80.0, np.ones(1)), 30.0)
+    assert [(each.period, each.size) for each in more.builds] == [("2026", 20), ("2027", 35)]
+    assert outlay == pytest.approx(300)
 
 
 def with_ore(capacity: float) -> so.Instance:
