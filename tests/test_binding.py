@@ -9,6 +9,7 @@ import yaml
 import optimizer as so
 from optimizer.instance.derived import display_name
 
+TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 EXACT = so.Settings(mip_gap=0.0)
 STEP = 1.01
@@ -110,15 +111,14 @@ def test_a_floor_that_just_holds_saves_no_gap_of_another_segment(strategy: str) 
 def test_floors_of_tiny_save_what_solving_again_saves(strategy: str) -> None:
     # A point in 2029 and 2030 is 2 t of the reserve, each 65k and 5k a year from 2026 to 2028. A larger reserve alone
     # saves nothing. Floors between given years are interpolated: that of 2028 is 0.5.
-    tiny = Path(__file__).parents[1] / "instances" / "tiny.yaml"
     settings = so.Settings(mip_gap=0.0, strategy=strategy)
-    result, floors = so.solve(so.load(tiny), settings=settings), "demands.motors.survival"
+    result, floors = so.solve(so.load(TINY), settings=settings), "demands.motors.survival"
     assert [(each.what, each.worth) for each in result.binding] == [
         ("the floor of motors in embargo@2029", pytest.approx(2 * (65e3 + 3 * 5e3))),
         ("the floor of motors in embargo@2027", pytest.approx(20e3)),
     ]
     for lower, worth in (("{2027: 0.3, 2028: 0.5, 2029: 0.69}", 160e3), ("{2027: 0.29, 2028: 0.49, 2029: 0.7}", 20e3)):
-        changed = so.solve(so.load(tiny, [f"{floors}={lower}"]), settings=settings)
+        changed = so.solve(so.load(TINY, [f"{floors}={lower}"]), settings=settings)
         assert result.total_cost - changed.total_cost == pytest.approx(worth)
 
 
@@ -143,3 +143,15 @@ def test_a_point_of_having_to_run_is_a_hundredth_of_capacity_by_hand() -> None:
     note = result.frames.frame("limits").note
     assert "Having to run: a point is 1 % of capacity." in note
     assert "share of production" not in note
+
+
+def test_what_binds_against_an_adversary_by_hand() -> None:
+    # From 2029 on 70 of 100 t a year are required. 49k buy 49 / 65 t for the reserve, of 500k each below the floor; a
+    # point of the floor is 1 t in each of two years.
+    target = "{price: 1M, cuts: [{region: rival, severity: 1}]}"
+    adversary = f"adversary={{attack_budget: 1M, months: 24, starts: 2029, targets: {{cut: {target}}}}}"
+    result = so.solve(so.load(TINY, ["shocks={}", adversary, "policy.budget=4.9M"]), adversary=True)
+    assert [(price.what, price.worth) for price in result.binding] == [
+        ("the floor of motors in attack{cut}@2029", pytest.approx(1e6)),
+        ("the budget", pytest.approx(49 / 65 * 500e3)),
+    ]
