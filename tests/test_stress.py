@@ -105,6 +105,15 @@ def test_samples_have_the_first_period_below_the_floor_by_hand() -> None:
     assert found.worst[0].period == "2028"
 
 
+def test_half_a_percent_is_rounded_as_everywhere() -> None:
+    half = {"count": 5, "start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 0.625}]}
+    found = so.stress(
+        planned(instance := so.read(data(ensembles={"half": half})), do_nothing_plan(instance)), samples=5
+    )
+    assert found.worst[0].strikes == ("cuts rival by 63 %",)
+    assert [group.name for group in found.groups if group.by == "severity"] == ["63 %"]
+
+
 def test_samples_that_the_plan_was_made_for_are_not_drawn_again() -> None:
     # `trouble` has seed 7 in the plan's instance, `floods` 8: with seed 7 `trouble` would be the plan's own 40 samples,
     # so it is drawn with 9. `floods` is drawn with 7, which is not its own; with seed 1 both are drawn with 1.

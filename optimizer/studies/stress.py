@@ -35,6 +35,7 @@ from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.reinforcement import ScarcityPrices, bottleneck, find_reinforcements, scarcity_prices
 from optimizer.studies.stress_result import BrokenShock, Grouping, SampleGroup, Samples, ServiceSpread, Stress
+from optimizer.units import fixed
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
 MOST_DURATIONS = 12  # with more distinct durations than this, they are grouped in quarters, as severities are
@@ -111,7 +112,7 @@ def _quarter_labels(numbers: npt.NDArray[Any], unit: str) -> list[str]:
     place = np.searchsorted(edges, numbers, side="left")
     names = {}
     for part in np.unique(place).tolist():
-        low, high = (f"{each:.0f}" for each in (numbers[place == part].min(), numbers[place == part].max()))
+        low, high = (fixed(float(each), 0) for each in (numbers[place == part].min(), numbers[place == part].max()))
         names[part] = (low if low == high else f"{low}–{high}") + unit
     return [names[part] for part in place.tolist()]
 
@@ -337,7 +338,7 @@ def _effects(instance: Instance, event: Shock) -> tuple[str, ...]:
     for cut in event.spec.cuts:
         named = with_names(instance, cut)
         aims = [", ".join(names) for names in (named.process, named.region, named.stage, named.commodity) if names]
-        severities = (f"{100 * severity:.0f}" for severity in cut.severity[: len(event.periods)])
+        severities = (fixed(100 * severity, 0) for severity in cut.severity[: len(event.periods)])
         *first, last = [step for step, _ in groupby(severities)]
         steps = f"{', '.join(first)}, then {last}" if first else last
         parts.append(f"cuts {' · '.join(aims)} by {steps} %")
