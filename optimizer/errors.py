@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from importlib.util import find_spec
 from pathlib import Path as FilePath
+from traceback import walk_tb
 from typing import Any, ClassVar, Literal
 
 Severity = Literal["error", "warning"]
@@ -214,6 +215,16 @@ def said_of_misfit(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"there is no {', '.join(f'"{name}"' for name in error.args)}"
     return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+
+
+def fault_from_outside(error: Exception, base: type) -> str | None:
+    """Return which method of a subclass of `base` from outside the package failed, and in which line, or None."""
+    said = None
+    for frame, line in walk_tb(error.__traceback__):
+        code, module = frame.f_code, str(frame.f_globals.get("__name__"))
+        if isinstance(frame.f_locals.get("self"), base) and not module.startswith("optimizer."):
+            said = f"{code.co_qualname} failed in line {line} of {FilePath(code.co_filename).name}"
+    return said and f"{said}: {type(error).__name__}: {error}"
 
 
 def has_extra(extra: str) -> bool:

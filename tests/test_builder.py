@@ -91,6 +91,23 @@ def test_unknown_ledgers_and_keys_are_refused(builder: ModelBuilder, ledger: str
         builder.booked(ledger, *key)
 
 
+@pytest.mark.parametrize(
+    ("ledger", "key", "said"),
+    [
+        ("suply", (), 'there is no ledger "suply". Did you mean "supply"?'),
+        ("supply", ("baseline", "magnets", 3), "'magnets' is no commodity. Did you mean \"magnet\"?"),
+        ("supply", ("baseline", "magnet", 8), "8 is no period from 0 to 7"),
+        ("outlay", (0,), "0 is no year from 2026 to 2027"),
+    ],
+)
+def test_a_key_is_refused_with_the_part_that_is_not_known(
+    builder: ModelBuilder, ledger: str, key: tuple[str | int, ...], said: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        builder.book(ledger, *key, amount=1.0)
+    assert str(caught.value).endswith(said)
+
+
 def test_end_of_the_horizon_is_a_moment_but_no_period(builder: ModelBuilder) -> None:
     builder.book("spend", 8, amount=-5.0)
     assert builder.booked("spend", 8).constant == -5.0
@@ -225,7 +242,7 @@ def test_terms_are_linked_once_and_found_by_name(builder: ModelBuilder) -> None:
     assert builder.linked("o", "capacity")[1].terms == {0: 0.5}
     with pytest.raises(ModelError, match="links capacity twice"):
         builder.link("o", "capacity", {})
-    with pytest.raises(ModelError, match="o links no level"):
+    with pytest.raises(ModelError, match="o links no level; it links capacity"):
         builder.linked("o", "level")
 
 

@@ -10,8 +10,6 @@ Paths of one length are checked together: every number is an array (paths, perio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -40,9 +38,10 @@ PROCESS = ActivityAuditor()
 EXPECTED_SHOCKS = "expected shocks"
 
 
-def options_without_auditor(instance: Instance) -> list[str]:
-    """Return the options whose kind has no auditor."""
-    return [o for o, option in instance.options.items() if auditor_of(option.kind) is None]
+def missing_auditors(instance: Instance) -> list[str]:
+    """Return a disagreement for every option whose kind has no auditor."""
+    kinds = {o: option.kind for o, option in instance.options.items() if auditor_of(option.kind) is None}
+    return [f"{o}.kind: {kind} has no auditor; add optimizer/audit/levers/{kind}.py" for o, kind in kinds.items()]
 
 
 def cost_parts(instance: Instance, auditors: Mapping[str, Auditor]) -> tuple[str, ...]:
@@ -155,6 +154,7 @@ def _book(holding: Holding, auditor: Auditor, costs: dict[str, float], outlays: 
     for booked in (investments, auditor.recurring_costs(holding)):
         for part, amounts in booked.items():
             _require_part(costs, part, holding, "investment_parts")
+            _require_periods(amounts, part, holding)
             costs[part] += math.fsum(discounts[: len(amounts)] * amounts)
     for amounts in investments.values():
         for t in basis.periods:
@@ -163,18 +163,18 @@ def _book(holding: Holding, auditor: Auditor, costs: dict[str, float], outlays: 
 
 def _require_part(costs: Mapping[str, float], part: str, of: Holding | Operation, listed: str) -> None:
     if part not in costs:
-        who = f"{of.name} ({getattr(of.option, 'kind', 'process')})"
-        raise ValueError(f'{who} has a part of the cost "{part}": name it in `{listed}` of its auditor')
+        raise ValueError(f'{_who(of)} has a part of the cost "{part}": name it in `{listed}` of its auditor')
 
 
-def fault_of_lever(error: Exception) -> str | None:
-    """Return which method of an auditor from outside the package failed, and in which line; None if none did."""
-    said = None
-    for frame, line in walk_tb(error.__traceback__):
-        code, module = frame.f_code, str(frame.f_globals.get("__name__"))
-        if isinstance(frame.f_locals.get("self"), Auditor) and not module.startswith("optimizer."):
-            said = f"{code.co_qualname} failed in line {line} of {Path(code.co_filename).name}"
-    return said and f"{said}: {type(error).__name__}: {error}"
+def _require_periods(amounts: Array, part: str, holding: Holding) -> None:
+    count, shape = len(holding.basis.periods), np.shape(amounts)
+    if shape not in ((count,), (count + 1,)):
+        cure = "the auditor returns an amount for each, and one more for the end of the horizon where it has one"
+        raise ValueError(f'{_who(holding)} has the shape {shape} of "{part}" in {count} periods: {cure}')
+
+
+def _who(of: Holding | Operation) -> str:
+    return f"{of.name} ({getattr(of.option, 'kind', 'process')})"
 
 
 # The baseline.

@@ -22,10 +22,9 @@ from optimizer.audit.accounts import (
     PlanAccounts,
     audit_baseline,
     audit_plan,
-    fault_of_lever,
-    options_without_auditor,
+    missing_auditors,
 )
-from optimizer.audit.auditor import AuditBasis
+from optimizer.audit.auditor import AuditBasis, Auditor
 from optimizer.audit.figures import check_figures, check_parts_of_cost, check_policy
 from optimizer.audit.lines import check_segments
 from optimizer.audit.shocks import (
@@ -35,7 +34,7 @@ from optimizer.audit.shocks import (
     check_survival_rules,
 )
 from optimizer.disruptions.shock import EFFECT_FIELDS, expand
-from optimizer.errors import AuditError, Finding, InstanceError, said_of_misfit
+from optimizer.errors import AuditError, Finding, InstanceError, fault_from_outside, said_of_misfit
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
@@ -63,7 +62,6 @@ def audit_result(instance: Instance, result: Result, many: Sequence[ManyFlows] =
     require_result(result, Result)
     report = AuditReport()
     report.disagreements += result.departures
-    report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]
     _recompute(under_its_attacks(instance, result), result, many, report, is_whole=True)
     return report
 
@@ -94,6 +92,9 @@ def _recompute(
     instance: Instance, result: Result, many: Sequence[ManyFlows], report: AuditReport, *, is_whole: bool
 ) -> None:
     """Recompute every row and figure; for a complete result, also check that it has all its parts."""
+    if missing := missing_auditors(instance):
+        report.disagreements += missing
+        return
     try:
         if is_whole and result.baseline is None and result.status in ("none", "stopped"):
             _check_absent(instance, result, report)
@@ -109,7 +110,7 @@ def _recompute(
         if is_whole:
             _check_parts(plan, baseline, shocks, result)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        said = fault_of_lever(error) or f"the plan does not fit its instance: {said_of_misfit(error)}"
+        said = fault_from_outside(error, Auditor) or f"the plan does not fit its instance: {said_of_misfit(error)}"
         report.disagreements.append(said)
 
 

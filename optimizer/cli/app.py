@@ -59,9 +59,7 @@ class _Command(TyperCommand):
         try:
             given, _, order = self.make_parser(ctx).parse_args(list(args))
         except Exception as error:
-            # Typer does not export the class of an unknown option.
-            if near := getattr(error, "possibilities", None):
-                vars(error)["possibilities"] = _names_in_help(near, parameters)
+            _amend_unknown_option(error, ctx, parameters)
             raise
         for each in parameters:
             if order.count(each) > 1 and not (each.multiple or getattr(each, "is_flag", False)):
@@ -76,6 +74,15 @@ class _Command(TyperCommand):
         if option is not None:
             option.rich_help_panel, option.metavar = "Answer", ""
         return option
+
+
+def _amend_unknown_option(error: Exception, ctx: Any, parameters: Sequence[Any]) -> None:
+    """Have the error of an unknown option, whose class Typer does not export, say what to write instead."""
+    if getattr(error, "option_name", None) == "--plugin":
+        what = f"it stands before the command: diversify --plugin FILE.py {ctx.info_name} …"
+        raise typer.BadParameter(what, ctx, param_hint="--plugin") from None
+    if near := getattr(error, "possibilities", None):
+        vars(error)["possibilities"] = _names_in_help(near, parameters)
 
 
 def _names_in_help(names: Sequence[str], parameters: Sequence[Any]) -> list[str]:

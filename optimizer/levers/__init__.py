@@ -38,6 +38,9 @@ PACKAGE_KINDS = frozenset(KINDS)
 # The number of slots in the palette of figures.
 COLOURS = 8
 
+# The fields of a shock that may name options.
+SHOCK_FIELDS = ("cost", "reliability")
+
 # Kinds with an auditor: `audit.levers` has one for each kind of the package, `register_lever` adds the others.
 _AUDITED: set[str] = set(PACKAGE_KINDS)
 
@@ -51,8 +54,8 @@ def register_lever(lever: type[Lever]) -> str:
         The kind of the lever.
 
     Raises:
-        TypeError: the class is no subclass of `Sized` or `Stock`, names no kind or several, has no `operate`, or
-            lacks a field that its shocks replace.
+        TypeError: the class is no subclass of `Sized` or `Stock`, names no kind or several, has no `operate`, names
+            a field in `shock_fields` that shocks do not have, or lacks one that its shocks replace.
         ValueError: the package itself has a lever of this kind, or its colour is no slot of the palette.
     """
     if not (isinstance(lever, type) and issubclass(lever, (Sized, Stock))):
@@ -60,8 +63,7 @@ def register_lever(lever: type[Lever]) -> str:
     kinds = get_args(lever.model_fields["kind"].annotation)
     if len(kinds) != 1 or not isinstance(kinds[0], str):
         raise TypeError(f'{lever.__name__} names no kind: write `kind: Literal["…"]` in it')
-    if "reliability" in lever.shock_fields and "reliability" not in lever.model_fields:
-        raise TypeError(f"{lever.__name__} has no field reliability that a shock's would replace: add it")
+    _require_shock_fields(lever)
     if kinds[0] in PACKAGE_KINDS:
         raise ValueError(f'"{kinds[0]}" is a kind that the package has: give {lever.__name__} one of its own')
     if lever.labels.colour not in range(COLOURS):
@@ -72,6 +74,15 @@ def register_lever(lever: type[Lever]) -> str:
     KINDS[kinds[0]] = lever
     _AUDITED.add(kinds[0])
     return kinds[0]
+
+
+def _require_shock_fields(lever: type[Lever]) -> None:
+    unknown = [field for field in lever.shock_fields if field not in SHOCK_FIELDS]
+    if unknown:
+        may = " and ".join(SHOCK_FIELDS)
+        raise TypeError(f"{lever.__name__} has {unknown[0]} in shock_fields: a shock states {may} of an option")
+    if "reliability" in lever.shock_fields and "reliability" not in lever.model_fields:
+        raise TypeError(f"{lever.__name__} has no field reliability that a shock's would replace: add it")
 
 
 @cache

@@ -281,7 +281,8 @@ class ModelBuilder(Ledgers):
             ModelError: there are none of this name.
         """
         if (owner, what) not in self._links:
-            raise ModelError(f"{owner} links no {what}")
+            own = [name for other, name in self._links if other == owner]
+            raise ModelError(f"{owner} links no {what}; it links {', '.join(own) or 'nothing'}")
         return self._links[owner, what]
 
     def copy(self) -> "ModelBuilder":

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.disruptions.path import Number
 from optimizer.errors import ModelError
+from optimizer.suggestions import suggest
 
 if TYPE_CHECKING:
     from optimizer.horizon import Horizon
-from optimizer.disruptions.path import Number
 
 
 def is_nothing(number: Number) -> bool:
@@ -233,9 +234,21 @@ class Ledgers:
     def _check(self, ledger: str, key: Key | None = None) -> None:
         parts = self._shapes.get(ledger)
         if parts is None:
-            raise ModelError(f'there is no ledger "{ledger}"')
+            raise ModelError(f'there is no ledger "{ledger}". {suggest(ledger, LEDGERS, "The ledgers are")}')
         if key is not None and (len(key) != len(parts) or not all(map(contains, parts, key))):
-            raise ModelError(f"{key} is no key of {ledger}, whose keys are ({', '.join(LEDGERS[ledger])})")
+            raise ModelError(self._said_of_key(ledger, key))
+
+    def _said_of_key(self, ledger: str, key: Key) -> str:
+        """Say what is wrong with a key: its length, or its first part that is not known."""
+        parts = LEDGERS[ledger]
+        text = f"{key} is no key of {ledger}, whose keys are ({', '.join(parts)})"
+        if len(key) != len(parts):
+            return text
+        word, part = next(pair for pair in zip(key, parts, strict=True) if pair[0] not in self._parts[pair[1]])
+        known, text = self._parts[part], f"{text}: {word!r} is no {part}"
+        if isinstance(known, range):
+            return f"{text} from {known[0]} to {known[-1]}"
+        return f"{text}. {suggest(str(word), known, 'Known:')}" if isinstance(known, Iterable) else text
 
 
 class _Texts:

@@ -69,7 +69,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("size", "Size or largest stock", form="amount", is_shown=False),
         FrameColumn("bought", form="amount"),
         FrameColumn("unit", "Unit of size", is_shown=False, of=lambda each: size_unit(instance, each.option)),
-        FrameColumn("capex", "Capex and one-off fixed cost, or stock", money, "amount", is_shown=False),
+        FrameColumn("capex", "Spent without price support", money, "amount", is_shown=False),
         FrameColumn("support", "Price support", money, "amount", is_shown=False),
         FrameColumn("spent", unit=money, form="amount", of=lambda each: each.paid),
         FrameColumn("outlay", unit=money, form="amount", is_shown=False, of=lambda each: each.counted),

@@ -350,3 +350,11 @@ def test_a_plugin_of_the_folder_that_python_runs_in_is_taken(tmp_path: Path) -> 
     words = ("-m", "optimizer", "--plugin", "of_this_folder.py", "check", str(Path(INSTANCE).resolve()))
     done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [("solve", INSTANCE, "--plugin", str(PLUGIN)), ("check", f"--plugin={PLUGIN}")])
+def test_a_plugin_behind_the_command_is_told_where_it_stands(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    said = " ".join(done.output.replace("│", "").split())
+    assert f"it stands before the command: diversify --plugin FILE.py {words[0]} …" in said

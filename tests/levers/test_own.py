@@ -402,6 +402,24 @@ def test_an_auditor_that_fails_is_named_with_its_line(cell: Cell, solve: Solve) 
         solve(cell(BASE, "options:\n  bought: {kind: standby, stage: magnet, output: {magnet: 1}, max_size: 90}"))
 
 
+class Misspelt(Sized):
+    """size t/yr ≥ 0: it books to a ledger that is not there."""
+
+    kind: Literal["misspelt"]
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        for t in path.periods:
+            model.book("suply", path.key, "magnet", t, amount=1.0)
+
+
+def test_a_lever_that_fails_is_named_with_its_line(cell: Cell, solve: Solve) -> None:
+    so.register(Misspelt, so.Auditor())
+    with pytest.raises(ModelError) as caught:
+        solve(cell(BASE, "options:\n  bought: {kind: misspelt, max_size: 90}"))
+    said = r"Misspelt\.operate failed in line \d+ of test_own\.py: ModelError: there is no ledger \"suply\"\."
+    assert re.match(said, common._error_text(caught.value))
+
+
 @pytest.mark.parametrize(
     ("option", "auditor", "listed", "part"),
     [
@@ -417,6 +435,19 @@ def test_a_part_of_the_cost_that_is_not_named_is_told(
     so.register(Standby if auditor is OfFees else Thrift, auditor())
     with pytest.raises(AuditError, match=rf'has a part of the cost "{part}": name it in `{listed}` of its auditor'):
         solve(cell(BASE, f"options:\n  bought: {option}"))
+
+
+class OfFewerPeriods(OfThrift):
+    """The licence of two of the three periods."""
+
+    def investments(self, holding: Holding) -> Any:
+        return {**super().investments(holding), "licence": np.array([2.0, 2.0])}
+
+
+def test_amounts_that_are_not_by_period_are_told(cell: Cell, solve: Solve) -> None:
+    so.register(Thrift, OfFewerPeriods())
+    with pytest.raises(AuditError, match=r'bought \(thrift\) has the shape \(2,\) of "licence" in 3 periods: the aud'):
+        solve(cell(BASE, "options:\n  bought: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}"))
 
 
 def test_a_flow_that_does_not_say_what_it_serves_is_told(cell: Cell, solve: Solve) -> None:
@@ -533,7 +564,10 @@ def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: p
     instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
     result = solve(instance)
     monkeypatch.delitem(levers._REGISTERED, "thrift")
-    assert "less.kind: its kind has no auditor" in audit_result(instance, result).disagreements
+    said = "less.kind: thrift has no auditor; add optimizer/audit/levers/thrift.py"
+    assert audit_result(instance, result).disagreements == [said]
+    with pytest.raises(AuditError, match=f"{said}$"):
+        solve(instance)
 
 
 def test_a_kind_that_nobody_audits_is_refused_on_reading(refused: Callable[..., list[str]]) -> None:
@@ -546,6 +580,11 @@ def test_every_kind_of_the_package_has_an_auditor() -> None:
     cure = "a kind of KINDS has its auditor in optimizer/audit/levers/<kind>.py"
     assert set(levers.package_auditors()) == PACKAGE_KINDS, cure
     assert all(is_audited(kind) for kind in PACKAGE_KINDS)
+
+
+def test_a_module_holds_one_auditor() -> None:
+    with pytest.raises(TypeError, match=r"tests/levers/test_own\.py has \d+ classes derived from Auditor: leave one"):
+        levers._auditor_in(__name__)
 
 
 def test_unknown_kind_is_refused_with_the_registered_ones(refused: Callable[..., list[str]]) -> None:
@@ -586,6 +625,14 @@ class Forgetful(Sized):
     kept: float = 0.9
 
 
+class Priced(Sized):
+    """size t/yr: a shock would replace its premium, money per t/yr ≥ 0."""
+
+    shock_fields: ClassVar[tuple[str, ...]] = ("cost", "premium")
+
+    kind: Literal["priced"]
+
+
 @pytest.mark.parametrize(
     ("lever", "auditor", "error", "match"),
     [
@@ -599,6 +646,7 @@ class Forgetful(Sized):
             r"Idle has no method operate\(model, path\): write what it adds to the baseline",
         ),
         (Forgetful, so.Auditor(), TypeError, "Forgetful has no field reliability that a shock's would replace"),
+        (Priced, so.Auditor(), TypeError, "Priced has premium in shock_fields: a shock states cost and reliability"),
         (Gaudy, so.Auditor(), ValueError, "Gaudy has the colour 8: slots are 0 to 7"),
         (Usurper, so.Auditor(), ValueError, '"ally" is a kind that the package has'),
         (Lever, so.Auditor(), TypeError, "no lever: derive it from"),

@@ -42,12 +42,14 @@ def package_auditors() -> dict[str, Auditor]:
 
 
 def _auditor_in(module: str) -> Auditor:
-    (own,) = (
+    own = [
         each
         for each in vars(import_module(module)).values()
         if isinstance(each, type) and issubclass(each, Auditor) and each.__module__ == module
-    )
-    return own()
+    ]
+    if len(own) != 1:
+        raise TypeError(f"{module.replace('.', '/')}.py has {len(own)} classes derived from Auditor: leave one")
+    return own[0]()
 
 
 def auditor_of(kind: str) -> Auditor | None:

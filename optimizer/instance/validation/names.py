@@ -8,7 +8,7 @@ from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, named_regions
 from optimizer.instance.overrides import SCENARIOS
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, ShareRule
-from optimizer.levers import KINDS
+from optimizer.levers import KINDS, SHOCK_FIELDS
 from optimizer.suggestions import Vocabulary, did_you_mean
 from optimizer.tolerances import MOST_MEMBERS, ROUNDING
 from optimizer.units import short
@@ -43,7 +43,7 @@ class _Known:
         """Return, for each field of a shock, the names that it may have as keys."""
         named = {
             field: {o for o, option in self.instance.options.items() if field in option.shock_fields}
-            for field in ("cost", "reliability")
+            for field in SHOCK_FIELDS
         }
         deal = " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields)
         costly = [kind for kind, lever in KINDS.items() if "cost" in lever.shock_fields and not lever.is_activity]
