@@ -128,9 +128,14 @@ def measured_cost(measure: RiskMeasure, costs: Sequence[FutureCosts[float]], lea
     if measure.kind == "regret":
         return max(each.expected - alone for each, alone in zip(costs, least, strict=True))
     if measure.kind == "cvar":
-        outcomes = [(o.cost, o.probability) for each in costs for o in each.outcomes]
-        return (1.0 - measure.weight) * expected_cost(costs) + measure.weight * cvar(outcomes, measure.alpha)
+        tail = cvar(_all_outcomes(costs), measure.alpha)
+        return (1.0 - measure.weight) * expected_cost(costs) + measure.weight * tail
     assert_never(measure.kind)
+
+
+def _all_outcomes(costs: Sequence[FutureCosts[float]]) -> list[tuple[float, float]]:
+    """Return (cost, probability) of the outcomes of all futures."""
+    return [(outcome.cost, outcome.probability) for each in costs for outcome in each.outcomes]
 
 
 def cvar(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:

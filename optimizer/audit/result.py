@@ -430,9 +430,16 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_
     if measure.kind == "expected":
         return expected
     if measure.kind == "cvar":
-        outcomes = [(x + g, p) for each, g in zip(futures, priced, strict=True) for x, p in _outcomes(instance, each)]
-        return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
+        tail = _tail(_all_outcomes(instance, futures, priced), measure.alpha)
+        return (1.0 - measure.weight) * expected + measure.weight * tail
     assert_never(measure.kind)
+
+
+def _all_outcomes(
+    instance: Instance, futures: Sequence[FutureResult], priced: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Return (cost, probability) of the outcomes of all futures, with the price of the gap of each."""
+    return [(x + gap, p) for each, gap in zip(futures, priced, strict=True) for x, p in _outcomes(instance, each)]
 
 
 def _largest_regret(instance: Instance, futures: Sequence[FutureResult]) -> float:
