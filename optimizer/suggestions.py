@@ -3,7 +3,7 @@
 import difflib
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from pydantic_core import PydanticCustomError
@@ -63,8 +63,13 @@ def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
 def suggest(word: str, names: Iterable[str], otherwise: str) -> str:
     """Return a cure for an unknown word: the nearest known name, or `otherwise` with a list of all names."""
     known = list(names)
-    more = " …" if len(known) > LISTED else ""
-    return did_you_mean(word, known, f"{otherwise} {', '.join(map(excerpt, known[:LISTED]))}{more}.")
+    return did_you_mean(word, known, list_known(known, otherwise))
+
+
+def list_known(names: Sequence[str], words: str) -> str:
+    """Return a cure for an unknown word that lists the known names after some words."""
+    more = " …" if len(names) > LISTED else ""
+    return f"{words} {', '.join(map(excerpt, names[:LISTED]))}{more}."
 
 
 class Vocabulary:

@@ -90,7 +90,7 @@ CHECKS: tuple[Check, ...] = (
     supply.actual_outputs_can_be_compared,
     supply.restarts_take_time,
     supply.upkeep_costs_less_than_building,
-    supply.operating_costs_are_not_negative,
+    supply.operating_costs_are_plausible,
     names.regions_are_named,
     lint.floors_have_a_shortage_cost,
     lint.options_pass_their_own_checks,

@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
-from optimizer.levers import Lever
-from optimizer.network.process import Activity
-from optimizer.suggestions import excerpt, suggest
+from optimizer.levers import KINDS, Lever
+from optimizer.network.process import Activity, Process
+from optimizer.suggestions import excerpt, list_known, suggest
 from optimizer.tolerances import ROUNDING
 from optimizer.units import Described, in_a_year, si
 
@@ -138,8 +138,13 @@ def noun(value: Any) -> str:
 def _cure_of_unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
     within = _innermost_model(model, place[:-1]) or model
     fields = [field.alias or name for name, field in within.model_fields.items() if name != "id"]
-    cure = within.cure_of_unknown(key) if issubclass(within, Lever) else None
-    return cure or suggest(key, fields, "The keys here are")
+    known = "The keys here are"
+    if not issubclass(within, Lever):
+        return suggest(key, fields, known)
+    # A field of another lever is spelt right: the nearest name here is not what is meant.
+    is_elsewhere = any(key in kind.model_fields for kind in KINDS.values())
+    cure = list_known(fields, known) if is_elsewhere else suggest(key, fields, known)
+    return within.cure_of_unknown(key) or cure
 
 
 def _innermost_model(model: type[BaseModel], place: Sequence[Any]) -> type[BaseModel] | None:
@@ -353,14 +358,33 @@ def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("policy", "gap_price"), what, cure, "warning"
 
 
-def operating_costs_are_not_negative(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that no activity without inputs has a negative cost: it would run at full capacity, and be paid for it."""
-    for name, activity in unchecked.instance.activities.items():
+def operating_costs_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that no activity is paid for running, and that no process leaves out a cost that others alike have."""
+    yield from _negative_costs(unchecked.instance)
+    yield from _costs_left_out(unchecked.instance)
+
+
+def _negative_costs(instance: Instance) -> Iterator[Problem]:
+    """Report activities without inputs whose cost is negative: they run at full capacity, and are paid for it."""
+    for name, activity in instance.activities.items():
         if not any(activity.input.values()) and min(activity.cost.values) < 0:
             fate = "the surplus is discarded" if any(activity.output.values()) else "is paid for taking nothing"
             what = f"cost is below 0: it runs as much as it can, and {fate}"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
-            yield (activity_section(unchecked.instance, name), name, "cost"), what, cure, "warning"
+            yield (activity_section(instance, name), name, "cost"), what, cure, "warning"
+
+
+def _costs_left_out(instance: Instance) -> Iterator[Problem]:
+    """Report processes without `cost` where another one with the same inputs and outputs has a cost."""
+    alike = defaultdict[tuple[frozenset[str], frozenset[str]], list[Process]](list)
+    for process in instance.processes.values():
+        alike[frozenset(process.input), frozenset(process.output)].append(process)
+    for some in alike.values():
+        paid = ", ".join(f"{each.id} {si(max(each.cost.values))}" for each in some if max(each.cost.values) > 0)
+        for process in some if paid else ():
+            if "cost" not in process.model_fields_set:
+                what = f"is left out and counts as 0, while processes with the same inputs and outputs have one: {paid}"
+                yield ("processes", process.id, "cost"), what, "Add it, or write `cost: 0`.", "warning"
 
 
 def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:
