@@ -86,7 +86,7 @@ class Starts:
             try:
                 first = horizon.period(label)
             except ValueError as cure:
-                yield f'the start "{label}" is no period of the horizon', str(cure)
+                yield f'the start "{label}" is no period of the horizon', _cure_of_start(label, str(cure))
                 continue
             if first in seen and self.form == "list":
                 yield f'the start "{label}" is given twice', "Remove one of them."
@@ -113,6 +113,11 @@ class Starts:
             given = dict(zip(("from", "to"), self.labels, strict=False))
             return given | ({"every": self.every} if self.every else {})
         return list(self.labels) if self.form == "list" else self.labels[0]
+
+
+def _cure_of_start(label: str, otherwise: str) -> str:
+    """Return the cure for a label that is no period: brackets, if it lists several with commas."""
+    return f"Write several starts in brackets: [{label}]." if "," in label else otherwise
 
 
 def _last_period(horizon: Horizon, label: str) -> int:

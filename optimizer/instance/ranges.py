@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Finding, Place
 from optimizer.instance.document import Document, get_value, longest_key
+from optimizer.suggestions import nearest
 from optimizer.tolerances import RANGE_VALUES
 from optimizer.units import Amount, Described, parse_amount, short, si
 
@@ -347,7 +348,7 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
         return
     if not places:
-        yield "matches no number", "Name a number that the file writes out, with its path, such as options.NAME.capex."
+        yield "matches no number", _cure_of_path(document.data, path)
     outside = f"lies outside the range, {spec.low:g} to {spec.high:g}"
     if spec.of is not None:
         if places and not spec.low <= 1.0 <= spec.high:
@@ -362,6 +363,18 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
             factors = ", or add `of: value` if its ends are factors" * (spec.low <= 1.0 <= spec.high)
             yield f"the value {value:g} of {name} {outside}", f"Widen it{factors}."
             return
+
+
+def _cure_of_path(data: Mapping[str, Any], path: str) -> str:
+    """Return the cure for a path to no number: with the nearest name, if the file has no such section or entry."""
+    parts, found = path.split("."), list[str]()
+    while len(found) < 2 and isinstance(data, Mapping) and (length := longest_key(data, parts)):
+        found.append(".".join(parts[:length]))
+        data, parts = data[found[-1]], parts[length:]
+    near = nearest(parts[0], map(str, data)) if parts and len(found) < 2 and isinstance(data, Mapping) else None
+    if near is not None:
+        return f'Did you mean "{".".join([*found, near, *parts[1:]])}"?'
+    return "Name a number that the file writes out, with its path, such as options.NAME.capex."
 
 
 def list_uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[UncertainInput]:

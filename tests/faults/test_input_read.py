@@ -194,7 +194,7 @@ def test_a_mark_before_the_text_is_left_out(tmp_path: Path) -> None:
         ("policy: {budget: 20M}", "ranges: {options.plant.capex: {low: 0.5, high: 2}}", "ranges.options.plant.capex",
          "the value 200000 of options.plant.capex lies outside", "Widen it, or add `of: value` if its ends are"),
         ("policy: {budget: 20M}", "ranges: {options.plan.capex: {low: 0.5, high: 2}}", "ranges.options.plan.capex",
-         "matches no number", "with its path, such as options.NAME.capex."),
+         "matches no number", 'Did you mean "options.plant.capex"?'),
         ("policy: {budget: 20M}", "policy: {max_share: 0.5}", "policy.max_share", "should be a list", "Write a list"),
         ("lead_time: 24", "lead_time: 24, ramp: 1.2", "options.plant.ramp", "not a share",
          "Write a number from 0 to 1. Write 0.012 for 1.2 %."),
