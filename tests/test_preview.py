@@ -109,3 +109,25 @@ def test_what_a_shock_hits_with_nothing_built_by_hand() -> None:
         "embargo@2027": ({"motors": pytest.approx(80)}, pytest.approx(40e6)),
         "embargo@2029": ({"motors": pytest.approx(140)}, pytest.approx(70e6)),
     }
+
+
+def test_of_starts_with_equal_gaps_the_first_is_the_worst_as_in_a_plan(cell: Cell) -> None:
+    # Each start lacks 0.1, 0.2 and 0.3 t, summed in another order: 5.3999999999999995 and 5.4 money.
+    instance = cell(
+        "horizon: {start: 2026, end: 2031, step: year}",
+        "commodities: {m: {}}",
+        "processes: {imports: {region: rival, output: {m: 1}, capacity: 100, cost: 1}}",
+        "demands: {d: {commodity: m, survival: 1, shortage_cost: 9,",
+        "  quantity: {2026: 0.3, 2027: 0.2, 2028: 0.1, 2029: 0.1, 2030: 0.2, 2031: 0.3}}}",
+        "options: {s: {kind: stockpile, commodity: m, price: 2}}",
+        "shocks: {cut: {start: [2026, 2029], months: 36, cuts: [{region: rival, severity: 1}]}}",
+    )
+    (row,) = summarise(instance).struck
+    nothing = so.solve(instance).nothing
+    assert nothing is not None
+    assert row.worst.name == nothing.worst_shock == "cut@2026"
+
+
+def test_of_starts_without_a_gap_the_one_with_the_largest_cut_is_shown(cell: Cell) -> None:
+    (_, family, _) = summarise(cell(TEXT.replace("survival: 0.8", "survival: 0"))).struck
+    assert (family.worst.gap, family.worst.name) == (0, "family@2027Q1,6mo,100%")

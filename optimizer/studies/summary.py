@@ -23,6 +23,7 @@ from optimizer.instance.variants import without_disruptions, without_ensembles
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows
+from optimizer.results.result import by_gap
 from optimizer.risk import cost
 from optimizer.solver import Clock, Settings
 from optimizer.studies.outcomes import survey
@@ -117,7 +118,7 @@ class RowHits:
     # Number of shocks, and of those in which the do-nothing plan misses a floor.
     shocks: int
     below: int
-    worst: ShockHit  # the first shock with the largest gap, and of equal gaps with the largest cut
+    worst: ShockHit  # the shock with the largest gap, as in a plan; without any gap the first with the largest cut
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,10 @@ def _find_hits(instance: Instance) -> dict[str, ShockHit]:
 
 def _row_hits(name: str, hits: Sequence[ShockHit]) -> RowHits:
     below = sum(bool(hit.below_floor) for hit in hits)
-    return RowHits(name, len(hits), below, max(hits, key=lambda hit: (hit.gap, max(hit.cuts.values(), default=0.0))))
+    worst = hits[by_gap([hit.gap for hit in hits])[0]]
+    if worst.gap <= 0:
+        worst = max(hits, key=lambda hit: max(hit.cuts.values(), default=0.0))
+    return RowHits(name, len(hits), below, worst)
 
 
 def _shock_hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
