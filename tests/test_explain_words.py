@@ -1,6 +1,7 @@
 """What explain prints of floors, demand and budgets that change with the years, of single rows, and of lead times."""
 
 import io
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,13 +9,14 @@ import yaml
 from rich.console import Console
 
 import optimizer as so
+from optimizer.cli.common import _describe as describe_progress
 from optimizer.instance.edits import with_budget
 from optimizer.report.brief.content import make_brief
 from optimizer.report.format import repair_words
 from optimizer.report.tables.explain import ExplanationPrinter, heading, repair_sentences, repair_text
 from optimizer.report.tables.explain import _proven_range as proven_range
 from optimizer.results.plan import Build, Flows, Plan
-from optimizer.solver import Clock
+from optimizer.solver import Clock, Progress
 from optimizer.studies.explain import repairs
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
 from optimizer.studies.explain.questions import SupplyLimits, WhatIfs
@@ -249,6 +251,18 @@ options:
         "slow holds 5 t when embargo begins, and releases 5 t a year at most",
         "thin holds 3 t when embargo begins, filled as fast as the market allows since 2026",
     )
+
+
+def test_shares_and_sizes_of_what_ifs_are_not_shown_as_money() -> None:
+    events: list[Progress] = []
+    so.explain(so.load(TINY), 5e6, settings=EXACT, listener=events.append)
+    searches = [event for event in events if event.phase and math.isfinite(event.best)]
+    assert {event.phase for event in searches if event.round == 0 and not event.is_money} == {
+        "share that floors lose",
+        "its size",
+    }
+    assert not any("USD" in describe_progress(event, "USD") for event in searches if not event.is_money)
+    assert all("USD" in describe_progress(event, "USD") for event in searches if event.is_money)
 
 
 def test_progress_has_the_names_of_the_file() -> None:

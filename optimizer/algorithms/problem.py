@@ -122,7 +122,8 @@ class ProblemVariant:
 
     `gap_limit` is in money. If it is positive, every shock that can fail is put into the model, so it is meant for
     instances with few of these. `least_costs` are the least costs of the futures by themselves, from which regret
-    counts. `prices_gaps` says that an objective other than cost includes the price of gaps.
+    counts. `prices_gaps` says that an objective other than cost includes the price of gaps, and `is_money` that its
+    values are in money.
     """
 
     objective: ObjectiveBuilder = risk.cost
@@ -132,6 +133,7 @@ class ProblemVariant:
     objective_limit: float = math.inf
     least_costs: tuple[float, ...] = field(default=(), compare=False)
     prices_gaps: bool = False
+    is_money: bool = True
 
     @property
     def is_least_cost(self) -> bool:

@@ -468,7 +468,7 @@ def _describe(event: "Progress", money: str) -> str:
         count, known = f"{event.done:,}", f"{event.total:,}"
         done = f"{count} of {known} so far" if event.may_grow else f"{count} of {known} done"
         return f"{event.task} ({done})"
-    return _describe_search(event, money)
+    return _describe_search(event, money if event.is_money else "")
 
 
 def _describe_search(event: "Progress", money: str) -> str:

@@ -39,7 +39,8 @@ BoundsListener = Callable[[float, float], None]
 STOPPING = "stopping"
 # The phase that minimises cost subject to the minimal gap, as progress events and checkpoints name it.
 AT_GAP = "cost under the gap"
-_STUDY_FIELDS = ("task", "done", "total", "may_grow")
+# Fields of progress events that plan files and checkpoints do not store.
+_NOT_STORED = ("task", "done", "total", "may_grow", "is_money")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Progress:
         done: number of the study's tasks, budgets or samples that are done.
         total: number of the study's tasks, budgets or samples; 0 where it is not known.
         may_grow: whether further tasks may follow those that `total` counts.
+        is_money: whether `best` and `bound` are in money; not if a what-if minimises a share or a size.
     """
 
     phase: str = ""
@@ -79,6 +81,7 @@ class Progress:
     done: int = 0
     total: int = 0
     may_grow: bool = False
+    is_money: bool = True
 
     @property
     def is_stopping(self) -> bool:
@@ -91,8 +94,8 @@ class Progress:
         return not self.phase
 
     def record(self) -> dict[str, Any]:
-        """Return the fields that a search sets, as plan files and checkpoints store them."""
-        return {key: value for key, value in asdict(self).items() if key not in _STUDY_FIELDS}
+        """Return the fields that plan files and checkpoints store."""
+        return {key: value for key, value in asdict(self).items() if key not in _NOT_STORED}
 
 
 Listener = Callable[[Progress], None]

@@ -147,7 +147,7 @@ class WhatIfSolver:
         first &= {event.name for event in instance.events}
         plans = () if self._plan is None else (self._plan,)
         hints = Hints(first, plans, bound=bound, keeper=self.keeper if instance.tree.is_single else None)
-        solved = best_plan(instance, settings, self.clock, self.listener, problem, evaluator, hints)
+        solved = best_plan(instance, settings, self.clock, self.listener_of(problem), problem, evaluator, hints)
         self.latest = solved
         found = what_if_result(instance, problem, solved)
         if found.survives and math.isfinite(found.cost) and self._misses_free_floor(instance, problem, found.plan):
@@ -155,6 +155,10 @@ class WhatIfSolver:
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
+
+    def listener_of(self, problem: ProblemVariant) -> Listener:
+        """Return a listener for the search for a problem; its events say whether their values are in money."""
+        return self.listener if problem.is_money else lambda step: self.listener(replace(step, is_money=False))
 
     def _misses_free_floor(self, instance: Instance, problem: ProblemVariant, plan: Plan) -> bool:
         """Check whether a plan that leaves no gap in money fails a shock: a floor without a shortage cost is missed.
@@ -266,8 +270,9 @@ class _ScalingSearch:
 
     def solve(self) -> Scaling | None:
         """Return the highest scaling under the shocks in the model; None to end the search."""
-        settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
-        problem = ProblemVariant(_loss_of_floors, (_loosen_floors,), "share that floors lose")
+        settings, clock = self.solver.settings, self.solver.clock
+        problem = ProblemVariant(_loss_of_floors, (_loosen_floors,), "share that floors lose", is_money=False)
+        listener = self.solver.listener_of(problem)
         model = ShockModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
         solved, self.outcome = model.minimise_objective(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":

@@ -258,7 +258,8 @@ def _largest_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: 
     if what_ifs.is_over:
         return None
     task = f"whether there can be more of {display_name(instance, option)}"
-    found = what_ifs.ask(task, instance, ProblemVariant(in_time, (exactly(plan, option),), name="its size in time"))
+    problem = ProblemVariant(in_time, (exactly(plan, option),), name="its size in time", is_money=False)
+    found = what_ifs.ask(task, instance, problem)
     what_ifs.is_cut_short |= found.status == "stopped"
     return -found.value if found.status == "optimal" else None
 
@@ -285,7 +286,9 @@ def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> 
     if what_ifs.is_over:
         return None
     task = f"whether {display_name(without_shocks, option)} can be paid"
-    found = what_ifs.ask(task, without_shocks, ProblemVariant(option_size(option, -1.0), name="its size"))
+    found = what_ifs.ask(
+        task, without_shocks, ProblemVariant(option_size(option, -1.0), name="its size", is_money=False)
+    )
     what_ifs.is_cut_short |= found.status == "stopped"
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
