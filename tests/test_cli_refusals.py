@@ -173,8 +173,8 @@ def test_futures_that_are_not_there_have_no_figure(tmp_path: Path) -> None:
 
 
 def test_the_study_of_futures_says_what_to_add_or_to_leave_out() -> None:
-    said = refusal(["futures", TINY], code=3)
-    assert said == f"Error: {TINY} has no futures: this command compares several. Add `futures:` to the file."
+    said, cure = refusal(["futures", TINY], code=3), "Add `futures:` to the file (docs/how-to/futures.md)."
+    assert said == f"Error: {TINY} has no futures: this command compares several. {cure}"
     said = refusal(["futures", REGRET, "--future", "high"], code=3)
     assert "this command compares several futures, and high is taken alone. Leave out --future." in said
 
@@ -235,6 +235,10 @@ def test_a_band_is_of_one_future_and_of_expected_cost(tmp_path: Path) -> None:
         (
             ["compare", TINY, "--budgets", "0,,1M"],
             "--budgets: write budgets with commas between them, such as 0,250M,1B, or auto alone.",
+        ),
+        (
+            ["compare", TINY, "--budgets", "5M,", "10.5M,", "any"],
+            "--budgets: write budgets with commas and no spaces between them: --budgets 5M,10.5M,any.",
         ),
         (["compare", TINY, "--step", "0"], "--step: write more than 0."),
         (["compare", TINY, "--plot", "a.gif"], "--plot: write a name that ends in .svg, .png or .pdf"),

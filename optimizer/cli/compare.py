@@ -1,5 +1,6 @@
 """diversify compare: budgets, variants of one instance, or several files side by side."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Comparison
 
 Budgets = Sequence[float | None] | Literal["auto"] | None
+_BUDGET = re.compile(r"\d[\d.]*[kMB]?|any", re.IGNORECASE)
 _columns_option = partial(typer.Option, rich_help_panel="Columns, each beside the plain one")
 
 
@@ -68,7 +70,7 @@ def command(
     Example: diversify compare instances/tiny.yaml --budgets 0,5M,10M,15M
     Manual:  docs/how-to/compare.md
     """
-    amounts, more = _parse_budgets(variants.budgets), _parse_step(step)
+    amounts, more = _parse_budgets(variants.budgets, files), _parse_step(step)
     if plot is not None:
         common.check_file(arguments.file_path("plot", plot, PLOT_FORMS), "--plot")
     reader = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
@@ -117,14 +119,24 @@ def _show_part(part: str, known: "Comparison", *, every: bool) -> None:
     sys.stdout.flush()
 
 
-def _parse_budgets(text: str | None) -> Budgets:
+def _parse_budgets(text: str | None, files: Sequence[str]) -> Budgets:
     if text is None or text.strip() == "auto":
         return None if text is None else "auto"
+    _refuse_spaced_budgets(text, files)
     words = [word.strip() for word in text.split(",")]
     if not all(words) or "auto" in words:
         what = "write budgets with commas between them, such as 0,250M,1B, or auto alone."
         raise typer.BadParameter(what, param_hint="--budgets")
     return [None if word == "any" else common.parse_amount_option(word, "--budgets") for word in words]
+
+
+def _refuse_spaced_budgets(text: str, files: Sequence[str]) -> None:
+    """Refuse budgets that a space separates from the first one, so that they stand among the files."""
+    others = [file for file in files if _BUDGET.fullmatch(file.strip(",")) and not Path(file).exists()]
+    if others:
+        listed = ",".join(word.strip(",") for word in (text, *others))
+        what = f"write budgets with commas and no spaces between them: --budgets {listed}."
+        raise typer.BadParameter(what, param_hint="--budgets")
 
 
 def _parse_step(text: str | None) -> float | None:

@@ -260,6 +260,7 @@ def test_without_an_adversary_that_is_a_finding(command: str) -> None:
     tiny = Path(__file__).parents[2] / "instances" / "tiny.yaml"
     done = run(command, tiny, "--adversary", code=3)
     assert "there is no adversary. Add `adversary: {" in done.stderr
+    assert "targets: {…}}` (docs/how-to/attack.md)." in done.stderr
 
 
 def test_attack_says_what_surviving_takes_at_least() -> None:

@@ -398,7 +398,7 @@ def listed_shocks_only(instance: Instance) -> Instance:
         InstanceError: no future has an adversary.
     """
     if all(future.instance.adversary is None for future in instance.tree.futures):
-        cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
+        cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}` (docs/how-to/attack.md)."
         raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
     return for_each_future(instance, without_attacks) if instance.futures else without_attacks(instance)
 

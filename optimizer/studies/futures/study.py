@@ -114,7 +114,7 @@ def futures_study(
     made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
     settings, instance = Settings.chosen(settings, TOLERANCE_SHARE), made.instance
     if not instance.futures:
-        cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
+        cure = "Add `futures:` to the file (docs/how-to/futures.md); `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
     require_known(known, instance, FuturesResult)
     began, clock = time.perf_counter(), settings.clock()
