@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,9 +15,10 @@ from optimizer.cli.app import app
 from optimizer.cli.page_studies import STUDIES
 from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_frontier, draw_plot, drawn_stocks, maps_of
-from optimizer.report.figures.survival import draw_heatmap, draw_stocks
+from optimizer.report.figures.supply_chain import draw_dependence
+from optimizer.report.figures.survival import draw_heatmap, draw_path, draw_stocks
 from optimizer.report.figures.world_map import draw_map, map_table, place_of, world_map
-from optimizer.report.figures.years import years_of
+from optimizer.report.figures.years import beyond, cost_steps, draw_waterfall, draw_years, years_of
 from optimizer.report.html.book import Book, book
 from optimizer.report.html.sections import plan_pictures
 from optimizer.studies.compare import frontier
@@ -467,3 +469,59 @@ def test_path_and_page_begin_with_the_worst_shock_that_counts(struck: str) -> No
     drawn = book(instance, single_point(instance, result))
     assert "d in quake" in words(draw_plot(drawn, "path", Choice(), "svg"))
     assert drawn.to_dict()["points"][0]["tightest"] == ["quake", "d"]
+
+
+def test_chokepoints_that_are_not_drawn_are_counted(tiny: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = len(tiny.own.before)
+    assert count > 2
+    assert "not shown" not in words(draw_plot(tiny, "endurance", Choice(), "svg"))
+    monkeypatch.setattr("optimizer.report.figures.time_to_survive.SHOWN", 2)
+    said = f"{count - 2} more chokepoint{'s' * (count > 3)} not shown: no floor fails sooner there."
+    assert said in words(draw_plot(tiny, "endurance", Choice(), "svg"))
+
+
+@pytest.mark.parametrize(
+    "name", ["tiny", "07_budget_gap", "12_stock_loss_release", "18_two_substitutes", "27_budget_share"]
+)
+def test_figures_draw_the_numbers_of_the_result(name: str) -> None:
+    """Bars by year add up to the outlay, by part to the cost, by region to 1, and in a shock to the demand."""
+    instance = so.load(TINY if name == "tiny" else Path(__file__).parent / "cases" / f"{name}.yaml")
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    own, result = drawn.own, drawn.own.result
+
+    def tops(panel: Any) -> dict[int, float]:
+        bars = [(round(bar.get_x() + bar.get_width() / 2), bar.get_height()) for bar in panel.patches]
+        return {x: sum(height for place, height in bars if place == x) for x, _ in bars}
+
+    spent = {int(year): amount for year, amount in result.outlays.items() if amount > 0}
+    money = tops(draw_years(instance, result, years_of(instance, result, own.moves)).panels[0])
+    assert {year: amount for year, amount in money.items() if amount > 0} == pytest.approx(spent)
+    steps = cost_steps(result)
+    assert (
+        sum(step.amount for step in steps[:-1]) == pytest.approx(steps[-1].amount) == pytest.approx(result.total_cost)
+    )
+    more = beyond(result)
+    bars = draw_waterfall(instance, result).panels[0].patches
+    drawn_steps = more if len(more) > 1 else steps
+    assert [(bar.get_x(), bar.get_width()) for bar in bars] == [
+        pytest.approx((step.start, step.amount)) for step in drawn_steps
+    ]  # fmt: skip
+    dependence = draw_dependence(instance, result, own.shares, {}).figure.axes
+    for panel, shares in zip(dependence, own.shares.values(), strict=False):
+        assert tops(panel) == pytest.approx({each.year: sum(each.regions.values()) for each in shares})
+    for window, passing in zip(drawn.shock_windows, own.passings, strict=True):
+        for d, (panel,) in ((d, draw_path(instance, result, window, passing, d).panels) for d in instance.demands):
+            assert tops(panel) == pytest.approx(dict(enumerate(window.demand[d])), abs=1e-6)
+            unserved = [bar.get_height() for bar in panel.patches if bar.get_hatch() == "xxx"]
+            assert unserved == pytest.approx(list(passing.short[d]))
+            floors = [line.get_ydata()[0] for line in panel.lines]
+            assert floors == pytest.approx([a * b for a, b in zip(window.demand[d], window.floor[d], strict=True)])
+    cells = draw_heatmap(instance, result, drawn.lanes, own.rows, drawn.unlisted).panels[0].texts
+    weakest = [row.segments[d][1] for row in own.rows for d in instance.demands if d in row.segments]
+    below = [text.get_text() for text in cells if text.get_text().startswith("✗")]
+    assert len(below) == sum(each.margin < -1e-6 for each in weakest)
+    gap, cost = draw_frontier(instance, result, drawn.frontier).panels
+    assert [line.get_xydata()[0].tolist() for line in gap.lines] == [
+        pytest.approx([result.outlay, result.survival_gap])
+    ] * len(gap.lines)
+    assert cost.lines[0].get_xydata()[0].tolist() == pytest.approx([result.outlay, result.price_of_survival or 0.0])

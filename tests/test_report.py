@@ -16,6 +16,7 @@ from optimizer.disruptions.shock import Cut
 from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
 from optimizer.report.document import embed_json, page
+from optimizer.report.figures.supply_chain import Atlas
 from optimizer.report.html.book import book, tidy
 from optimizer.report.narrative import dependence_words
 from optimizer.report.provenance import fingerprint
@@ -86,6 +87,14 @@ def test_moves_know_their_lead_time_and_their_money(data: dict[str, Any]) -> Non
     assert (plant["paid"], plant["size_words"]) == (5e6, "20 t/yr")
     assert reserve["purchases"] == [60, 0, 40, 0, 0]
     assert reserve["paid"] == 100 * 65_000
+
+
+def test_orders_that_are_not_named_are_summed(tiny: so.Instance, result: so.Result) -> None:
+    """Four orders of 6.5M and four of 5M: the first six are named, and the other two are 10M."""
+    own = book(tiny, single_point(tiny, result)).own
+    build = replace(own, moves=own.moves * 4).to_dict(tiny, Atlas(tiny), None)["build"]
+    assert len(build) == 7
+    assert build[-1] == ["and 2 more orders", "10M USD"]
 
 
 def test_ramp_is_a_step_a_year(cell: Any) -> None:

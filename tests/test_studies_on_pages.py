@@ -387,6 +387,13 @@ def test_bars_are_as_long_as_what_was_found(found: dict[str, Any]) -> None:
     assert by.parts[0] == (0.0, pytest.approx(0.325), "broken")
     assert rows["fails"]["Lower floors"].parts[0][1] == pytest.approx(1 - 0.109)
     assert "ban" in chart_of(found["attack"]).line[1] or "attack budget" in chart_of(found["attack"]).line[1]
+    # What costs more is dearer, and an attack within the budget breaks the plan.
+    bars = [part for row in rows["explain"].values() for part in row.parts if part[2] != "broken"]
+    assert [part[2] for part in bars] == ["dearer" if part[1] > 0 else "cheaper" for part in bars]
+    assert {part[2] for part in bars} == {"dearer", "cheaper"}
+    limit = chart_of(found["attack"]).line[0]
+    attacks = [part for row in rows["attack"].values() for part in row.parts]
+    assert [part[2] for part in attacks] == ["broken" if part[1] <= limit else "own" for part in attacks]
 
 
 def test_a_section_that_ran_out_of_time_says_so_and_one_about_another_plan(found: dict[str, Any]) -> None:

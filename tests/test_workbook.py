@@ -11,11 +11,13 @@ from typing import Any
 
 import openpyxl
 import pytest
+from openpyxl.utils import get_column_letter
 
 import optimizer as so
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
+from optimizer.report.excel import sheets
 from optimizer.report.tables.render import number_of_cell, without_noise
 
 ROOT = Path(__file__).parent.parent
@@ -215,6 +217,44 @@ def test_the_height_of_a_head_is_in_the_file_and_holds_its_lines(book: Any) -> N
 def test_charts_are_drawn_of_what_is_there(book: Any) -> None:
     drawn = {sheet.title: len(sheet._charts) for sheet in book.worksheets if sheet._charts}
     assert drawn == {"stock": 1, "concentration": 1, "costs": 1, "outlays": 1}
+
+
+def test_every_cell_is_the_number_of_its_frame_and_charts_draw_their_columns(result: so.Result, book: Any) -> None:
+    instance = instance_of(result)
+    made = {sheet.frame.name: sheet for sheet in sheets(instance, result, (), make_brief(instance, result))}
+    assert list(made) == book.sheetnames
+    for name, sheet in made.items():
+        last, frame = HEAD + len(sheet.frame), sheet.frame
+        for j, values in enumerate(frame.values, start=1):
+            for i, value in enumerate(values, start=HEAD + 1):
+                shown = book[name].cell(i, j).value
+                if isinstance(value, float | int) and not isinstance(value, bool):
+                    assert shown == pytest.approx(value, rel=1e-6, abs=1e-6), (name, i, j)
+                else:
+                    assert shown == {True: "yes", False: "NO", "": None}.get(value, value), (name, i, j)
+        for drawn in book[name]._charts:
+            columns = [get_column_letter(j + 1) for j in sheet.chart.columns]
+            assert [each.val.numRef.f for each in drawn.series] == [
+                f"{name}!${letter}${HEAD + 1}:${letter}${last}" for letter in columns
+            ]
+    # The shares of every commodity and the line of dependence; the sizes of stocks, without what is bought.
+    assert made["concentration"].chart.columns == tuple(range(1, len(made["concentration"].frame.columns)))
+    assert [made["stock"].frame.columns[j].unit for j in made["stock"].chart.columns] == ["t"]
+    # Rounding errors are no failure, and a margin of 0 is none.
+    ((area, *_),) = [list(book["survival"].conditional_formatting)]
+    assert [(rule.operator, rule.formula) for rule in area.rules if rule.operator] == [
+        ("lessThan", ["-1e-09"]), ("greaterThanOrEqual", ["-1e-09"])
+    ]  # fmt: skip
+
+
+def test_largest_share_is_that_of_the_region_with_most(tmp_path: Path) -> None:
+    """From 2028 on 20 of the 100 t have to be made at home; before, the rival makes all."""
+    rule = "policy.min_share=[{commodity: magnet, region: home, share: 0.2, from: 2028}]"
+    so.write_workbook(so.solve(so.load(TINY, [rule])), tmp_path / "plan.xlsx")
+    found = rows(openpyxl.load_workbook(tmp_path / "plan.xlsx")["concentration"])
+    assert {row["Year"]: row["magnets"] for row in found} == pytest.approx(
+        {2026: 1, 2027: 1} | dict.fromkeys(range(2028, 2031), 0.8)
+    )
 
 
 def test_sources_are_those_of_the_file(book: Any) -> None:

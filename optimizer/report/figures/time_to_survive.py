@@ -1,14 +1,14 @@
 """Time to survive of each chokepoint, before and after a plan."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import chokepoint_name, cut_words, no_shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
-from optimizer.report.format import list_names, shortened
+from optimizer.report.format import list_names, plural, shortened
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive, every_chokepoint
 from optimizer.units import fixed, short
@@ -111,12 +111,19 @@ def draw_time_to_survive(
     for row, (line, then) in enumerate(pairs):
         _draw_line(panel, row, line, then, i)
     _draw_axes(panel, [shortened(line.name, 48) + (" !" if line.deliberate else "") for line, _ in pairs])
-    spans = [_span(line, i) for pair in pairs for line in pair if line]
-    notes = ["∞: for ever."] if any(map(math.isinf, spans)) else []
-    if any(line.deliberate for line, _ in pairs):
-        notes.append("!: deliberate; leverage, where the file has any, restrains it.")
-    add_footer(canvas, " ".join([*notes, of_plan(result)]), _marks([_span(then, i) for _, then in pairs if then]))
+    notes = [*_notes(pairs, i, len(before) - len(pairs)), of_plan(result)]
+    add_footer(canvas, " ".join(notes), _marks([_span(then, i) for _, then in pairs if then]))
     return canvas
+
+
+def _notes(pairs: Sequence[tuple[ChokepointLine, ChokepointLine | None]], i: int, left: int) -> Iterator[str]:
+    """Yield what the signs mean in the year of index i, and how many chokepoints, `left`, are not drawn."""
+    if any(math.isinf(_span(line, i)) for pair in pairs for line in pair if line):
+        yield "∞: for ever."
+    if any(line.deliberate for line, _ in pairs):
+        yield "!: deliberate; leverage, where the file has any, restrains it."
+    if left:
+        yield f"{plural(left, 'more chokepoint')} not shown: no floor fails sooner there."
 
 
 def _shortest(
