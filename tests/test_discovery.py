@@ -13,12 +13,14 @@ from optimizer.solver import Progress
 from optimizer.studies.boxes import (
     Bounds,
     Box,
+    BoxScore,
     clopper_pearson,
     correlation,
     find_boxes,
     round_step,
     score,
 )
+from optimizer.studies.discovery_result import FailureBox
 
 FREE = float("inf")
 
@@ -83,6 +85,15 @@ def test_every_sample_fails_where_it_does_by_hand(planned: so.Result, discovered
     assert (discovered.rows.failed == ((demand > 80) & (lead > 12))).all()
     # 60 of 80 t and 12 of 18 months: a half.
     assert discovered.failed == pytest.approx(150, abs=25)
+
+
+def test_a_box_is_confirmed_if_it_surely_fails_more_often_than_all_samples_by_hand() -> None:
+    # Of 100 samples held back 50 fail. Of 10 in the box 10 do, at least 0.025 ** (1 / 10) = 69 %, or 5, at least 19 %.
+    def confirmed(inside: int, hits: int) -> bool:
+        return FailureBox(Box(()), BoxScore(points=100, cases=50, inside=inside, hits=hits)).is_confirmed
+
+    assert BoxScore(100, 50, 10, 10).density_interval[0] == pytest.approx(0.025 ** (1 / 10))
+    assert [confirmed(10, 10), confirmed(10, 5), confirmed(0, 0)] == [True, False, False]
 
 
 def test_the_box_is_the_region_in_which_the_plan_fails(discovered: Any) -> None:

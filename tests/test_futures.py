@@ -193,6 +193,18 @@ def test_the_audit_finds_a_price_of_survival_within_the_error_of_two_costs() -> 
         assert [each.split(":")[0] for each in report.disagreements] == ["price_of_survival"]
 
 
+def test_the_dearest_and_the_cheapest_future_do_not_depend_on_their_order() -> None:
+    # 1000 where need is high, 0 where it is low, as derived in the file; of equal costs the first future is named.
+    result = plan("hand_wait.yaml")
+    for some in (result.futures, result.futures[::-1]):
+        found = dataclasses.replace(result, futures=some)
+        assert (found.worst_future, found.best_future) == ("high", "low")
+        assert (found.worst_cost, found.best_cost) == pytest.approx((1000, 0))
+    alike = tuple(dataclasses.replace(result.future("low"), name=name) for name in ("one", "other"))
+    found = dataclasses.replace(result, futures=alike)
+    assert (found.worst_future, found.best_future) == ("one", "one")
+
+
 def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     """The plant of 2027 is shared: one future has to buy 4 of it, the other 5."""
     sets = "{policy.force: {plant: {2027: 4}}}", "{policy.force: {plant: {2027: 5}}}"
