@@ -96,6 +96,7 @@ _FOR_LEVERS = {
     "Producing": "operate, run, restart_share",
     "Stock": "invest, stock_path",
     "ModelBuilder": "variable, limit, require, book, link, linked, note_gate",
+    "Horizon": "periods, decisions, years, delta, months, year, label, whole",
     "ShockPath": "",
     "Flow": "",
     "Labels": "",

@@ -6,6 +6,7 @@ The lever
     Problem                 a finding about its own fields: place, what is wrong, cure, severity
     Quantity, Share, …      the types of its fields
     ModelBuilder, total     the model that it writes rows and columns to; the sum of terms
+    Horizon                 the time axis: the argument of `payments`
     ShockPath               the argument of `operate`: the baseline or one shock
     Flow                    a flow that a result reports of it
 
@@ -44,6 +45,7 @@ from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation
 from optimizer.audit.levers import StockAuditor, register_auditor
 from optimizer.disruptions.path import Path as ShockPath
 from optimizer.errors import PluginError, Problem
+from optimizer.horizon import Horizon
 from optimizer.levers import KINDS, Labels, Producing, Reference, Sized, Stock, register_lever
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import total
@@ -57,6 +59,7 @@ __all__ = [
     "Auditor",
     "Flow",
     "Holding",
+    "Horizon",
     "Labels",
     "ModelBuilder",
     "Operation",

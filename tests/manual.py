@@ -198,6 +198,14 @@ def updated(page: Path) -> str:
     return text
 
 
+def _differs(page: Path, text: str, *, is_written: bool) -> bool:
+    """Whether a page is another text, which is written where `is_written`."""
+    differs = page.read_text(encoding="utf-8") != text
+    if differs and is_written:
+        page.write_text(text, encoding="utf-8")
+    return differs
+
+
 def main(words: Sequence[str]) -> int:
     """Check or renew the pages."""
     parser = argparse.ArgumentParser(description="The outputs that the manual shows.")
@@ -210,17 +218,11 @@ def main(words: Sequence[str]) -> int:
 
         figures.draw()
         return 0
-    texts = {} if given.pages else reference.pages()
-    if given.update:
-        for path, text in texts.items():
-            path.write_text(text, encoding="utf-8")
-    stale = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    generated, stale = reference.pages(), list[Path]()
     for page in [path.resolve() for path in given.pages] or PAGES:
-        text = updated(page)
-        if text != page.read_text(encoding="utf-8"):
+        is_stale = page in generated and _differs(page, generated[page], is_written=given.update)
+        if _differs(page, updated(page), is_written=given.update) or is_stale:
             stale.append(page)
-            if given.update:
-                page.write_text(text, encoding="utf-8")
     for page in stale:
         sys.stdout.write(f"{'renewed' if given.update else 'not as it comes out'}: {page.relative_to(ROOT)}\n")
     return int(bool(stale) and not given.update)

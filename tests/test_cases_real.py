@@ -18,6 +18,13 @@ def test_case(case: expected.Case, run: expected.Run) -> None:
     assert wrong == []
 
 
+def test_every_shipped_instance_is_on_the_page_and_has_an_expected_file() -> None:
+    names = {path.name for path in expected.INSTANCES.glob("*.yaml")}
+    assert [name for name in names if f"| `{name}` |" not in expected.PAGE.read_text(encoding="utf-8")] == []
+    # Of the magnets inside imported goods, the tests of the shipped instances say what differs.
+    assert names - {path.name for path in FILES} == {"us-magnets-embedded.yaml"}, "instances/expected has its figures"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_run_names_figures_and_settings_that_exist(path: Path) -> None:
     for run in expected.read(path).runs:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -43,11 +44,30 @@ def test_no_span_of_code_begins_with_a_comma(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "after"), [("optimizer/io/starter.yaml", "`kind` is one of"), ("docs/tutorial.md", "`options`")]
+    ("file", "after"),
+    [
+        ("optimizer/io/starter.yaml", "`kind` is one of"),
+        ("docs/tutorial.md", "`options`"),
+        ("docs/how-to/write.md", "| kind | what it buys"),
+        ("docs/glossary.md", "\nlever\n"),
+    ],
 )
 def test_newcomers_are_told_every_kind(file: str, after: str) -> None:
     told = re.split(r"\n\n|\noptions:", (ROOT / file).read_text(encoding="utf-8").split(after)[1])[0]
-    assert set(PACKAGE_KINDS) <= set(re.findall(r"\w+", told))
+    assert set(PACKAGE_KINDS) <= set(re.findall(r"\w+", told.lower()))
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/how-to/write.md", "optimizer/levers/__init__.py"])
+def test_newcomers_are_told_how_many_kinds_there_are(file: str) -> None:
+    number = ("six", "seven", "eight", "nine", "ten")[len(PACKAGE_KINDS) - 6]
+    assert re.search(rf"\b{number} \*?levers\b", (ROOT / file).read_text(encoding="utf-8"))
+
+
+def test_every_command_has_its_row_in_python() -> None:
+    page = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|(.*?)\|", page.partition("| command | function |")[2].partition("\n\n")[0], re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", " ".join(rows)))
+    assert named == {name for commands in COMMANDS.values() for name in commands}
 
 
 def test_the_readme_is_short() -> None:
@@ -158,3 +178,14 @@ def test_a_changed_output_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(manual, "ROOT", tmp_path)
     (tmp_path / "instances").mkdir()
     assert "```text\n…\n2\n```" in manual.updated(page)
+
+
+def test_update_says_which_generated_page_it_renewed(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    page = ROOT / "docs/reference/format.md"
+    text, written = page.read_text(encoding="utf-8"), list[str]()
+    monkeypatch.setattr(reference, "pages", lambda: {page: f"{text}a new row\n"})
+    monkeypatch.setattr(manual, "updated", lambda _: text)
+    monkeypatch.setattr(Path, "write_text", lambda _, new, encoding: written.append(new))
+    assert manual.main(["--update", str(page)]) == 0
+    assert written == [f"{text}a new row\n"]
+    assert capsys.readouterr().out == "renewed: docs/reference/format.md\n"
