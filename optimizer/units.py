@@ -112,17 +112,22 @@ def a_ratio(value: float) -> float:
     return value
 
 
+def _in_a_file(value: float) -> str:
+    """Return a number as it may be written in a file: ``-5M``, ``-500``."""
+    return si(value, digits=6).replace("−", "-").replace(",", "")
+
+
 def not_negative(value: float) -> float:
     """Return a number of 0 or more."""
     if value < 0:
-        raise finding(f"{value:g} is negative", "Write 0 or more.")
+        raise finding(f"{_in_a_file(value)} is negative", "Write 0 or more.")
     return value
 
 
 def positive(value: float) -> float:
     """Return a number above 0."""
     if value <= 0:
-        raise finding(f"{value:g} is not positive", "Write more than 0.")
+        raise finding(f"{_in_a_file(value)} is not positive", "Write more than 0.")
     return value
 
 

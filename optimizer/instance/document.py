@@ -170,6 +170,8 @@ def _syntax_error(error: yaml.YAMLError, text: str) -> TextError:
     line = mark.line + 1 if mark else max(1, len(rows))
     cure = "Check indentation, brackets and quotes there and in the lines above it, and that each key ends in a colon "
     cure += "and a space; a text that contains ': ' or ' #' needs quotes."
+    if getattr(error, "context", None) in ("while scanning an alias", "while scanning an anchor"):
+        cure = "A key or a text that begins with * or & needs quotes."
     row = rows[line - 1] if line <= len(rows) else ""
     if "\t" in row[: len(row) - len(row.lstrip())]:
         problem, cure = "a tab at the beginning of the line", "Indent with spaces: YAML takes no tabs there."
