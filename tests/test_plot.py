@@ -17,6 +17,7 @@ from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_frontier, draw_plot, drawn_stocks, maps_of
 from optimizer.report.figures.supply_chain import draw_dependence
 from optimizer.report.figures.survival import draw_heatmap, draw_path, draw_stocks
+from optimizer.report.figures.time_to_survive import draw_time_to_survive
 from optimizer.report.figures.world_map import draw_map, map_table, place_of, world_map
 from optimizer.report.figures.years import beyond, cost_steps, draw_waterfall, draw_years, years_of
 from optimizer.report.html.book import Book, book
@@ -474,6 +475,10 @@ def test_path_and_page_begin_with_the_worst_shock_that_counts(struck: str) -> No
 def test_chokepoints_that_are_not_drawn_are_counted(tiny: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     count = len(tiny.own.before)
     assert count > 2
+    panel = draw_time_to_survive(tiny.instance, tiny.own.result, tiny.own.before, tiny.own.after, None).panels[0]
+    marked = {f"{line.name}{' !' * line.deliberate}" for line in tiny.own.before}
+    assert {label.get_text() for label in panel.get_yticklabels()} == marked
+    assert len({line.deliberate for line in tiny.own.before}) == 2
     assert "not shown" not in words(draw_plot(tiny, "endurance", Choice(), "svg"))
     monkeypatch.setattr("optimizer.report.figures.time_to_survive.SHOWN", 2)
     said = f"{count - 2} more chokepoint{'s' * (count > 3)} not shown: no floor fails sooner there."
@@ -525,3 +530,4 @@ def test_figures_draw_the_numbers_of_the_result(name: str) -> None:
         pytest.approx([result.outlay, result.survival_gap])
     ] * len(gap.lines)
     assert cost.lines[0].get_xydata()[0].tolist() == pytest.approx([result.outlay, result.price_of_survival or 0.0])
+    assert [axis.get_major_formatter()(2.5e6, 0) for axis in (cost.xaxis, cost.yaxis, gap.yaxis)] == ["2.5M"] * 3

@@ -16,6 +16,7 @@ import optimizer as so
 from optimizer.cli import options
 from optimizer.cli.page_studies import IN_BRIEF, choose_studies
 from optimizer.report.figures.answers import chart_of
+from optimizer.report.figures.canvas import AnswerChart, ChartRow, draw_chart
 from optimizer.report.figures.studies import draw_discovery, failure_plane
 from optimizer.report.html.sections import PageSection, draw_study_plot, section_of
 from optimizer.studies.boxes import Bounds, Box, score
@@ -394,6 +395,24 @@ def test_bars_are_as_long_as_what_was_found(found: dict[str, Any]) -> None:
     limit = chart_of(found["attack"]).line[0]
     attacks = [part for row in rows["attack"].values() for part in row.parts]
     assert [part[2] for part in attacks] == ["broken" if part[1] <= limit else "own" for part in attacks]
+    # Where the search was stopped at an end with a gap, another plan may keep the floors there.
+    (bar,) = found["sensitivity"].bars
+    stopped = replace(bar, low=replace(bar.low, status="stopped", gap=1.0))
+    (number,) = chart_of(replace(found["sensitivity"], bars=(stopped,))).rows
+    assert number.words.startswith("low not known, high ")
+    assert number.parts == ((0.0, high, "dearer"),)
+
+
+def test_bars_of_shares_are_drawn_on_an_axis_of_shares() -> None:
+    rows = (ChartRow("plant", "half", ((0.25, 0.75, "own"),), mark=0.5),)
+    chart = AnswerChart("shares", rows, {"own": "bought"}, "About.", "share", line=(1.0, "all"))
+    canvas = draw_chart(chart)
+    canvas.figure.draw_without_rendering()
+    panel = canvas.panels[0]
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+    assert [(bar.get_x(), bar.get_width()) for bar in panel.patches] == [(0.25, 0.5)]
+    (row,) = chart.on_page()["rows"]
+    assert (row["parts"], row["mark"]) == ([{"left": 25.0, "wide": 50.0, "tone": "own"}], 50.0)
 
 
 def test_a_section_that_ran_out_of_time_says_so_and_one_about_another_plan(found: dict[str, Any]) -> None:
