@@ -23,7 +23,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.report.figures.studies import tree_edges
 from optimizer.report.screen import Screen
 from optimizer.report.tables.futures import futures_facts, futures_headline, futures_tables
-from optimizer.results.futures import FuturesResult
+from optimizer.results.futures import Decision, FuturesResult
 from optimizer.studies.futures.solve import UNPROVEN_REFERENCE, _Search
 from optimizer.studies.futures.stages import ALL, find_stages
 
@@ -118,6 +118,19 @@ def test_money_that_differs_between_futures_is_a_range() -> None:
     assert order.paid == pytest.approx((500, 1000))
     assert order.size == pytest.approx((10, 10))
     assert "plant · refining 2028 10 t/yr 500 to 1,000" in " ".join(printed(result, 80).split())
+
+
+def test_orders_of_a_stage_by_hand() -> None:
+    """A stockpile is bought in 2028 and 2029, at 10 a t in "high" and at 15 in "low"; a plant in "high" alone."""
+    result = solved("hand_wait.yaml")
+    pile = Decision("pile", "stockpile", 1, 2028, "2028", 2, False, ("high", "low"), is_stock=True, paid=(20, 30))
+    later = dataclasses.replace(pile, t=2, year=2029, period="2029", size=3, paid=(30, 45))
+    plant = Decision("plant", "refining", 1, 2028, "2028", 4, False, ("high",), paid=(400,))
+    _, stage = find_stages(dataclasses.replace(result, decisions=(plant, pile, later)))
+    assert [(each.option, each.t, each.last, each.size, each.paid) for each in stage.orders] == [
+        ("pile", 1, 2, (5, 5), (50, 75)), ("plant", 1, 1, (4, 4), (400, 400))
+    ]  # fmt: skip
+    assert (stage.spent, stage.spent_range, stage.idle) == ((450, 75), (75, 450), "")
 
 
 def test_many_futures_stay_readable() -> None:
