@@ -100,6 +100,7 @@ def test_values_under_regret_by_hand() -> None:
         {("need", "start"): 240, ("need", "later"): 360, ("need", "never"): 360}, rel=1e-5
     )
     assert [each["least_cost"] for each in found.to_dict()["futures"]] == pytest.approx([600, 0])
+    assert [each["survives"] for each in found.to_dict()["futures"]] == [True, True]
 
 
 def test_values_under_the_largest_cost() -> None:
