@@ -13,6 +13,7 @@ import yaml
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ShockModel
+from optimizer.instance.ranges import numbers_of
 from optimizer.report import narrative
 from optimizer.report.format import served_over_floor
 from optimizer.report.html.book import book
@@ -25,7 +26,7 @@ from optimizer.studies.compare import compare, frontier
 from optimizer.studies.comparison import BudgetStep
 from optimizer.studies.measure import CostTolerance, ProvenDifference, ToleranceBase
 from optimizer.studies.sensitivity import sensitivity
-from optimizer.studies.sensitivity_result import VariantOutcome
+from optimizer.studies.sensitivity_result import TornadoBar, VariantOutcome
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent
@@ -241,6 +242,19 @@ def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
     assert narrative.difference_text(ProvenDifference.of(100.0, None, 98.5, 97.0)) == "–"
     assert narrative.difference_text(ProvenDifference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
     assert narrative.difference_text(ProvenDifference.of(100.0, 100.0, 100.0, 100.0)) == "–"
+
+
+def test_a_search_that_was_stopped_at_a_gap_does_not_say_that_floors_fail() -> None:
+    base = VariantOutcome("optimal", cost=100.0, bound=100.0)
+    failing = VariantOutcome("optimal", cost=100.0, bound=100.0, gap=5.0, gap_bound=5.0)
+    stopped = replace(failing, status="stopped")
+    kept = replace(stopped, gap=0.0, gap_bound=0.0)
+    assert [each.is_settled for each in (failing, stopped, kept)] == [True, False, True]
+    assert not VariantOutcome("stopped").is_settled
+    ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
+    (number,) = numbers_of(so.load(HERE.parents[1] / "instances" / "tiny.yaml", [ranges]).uncertain)
+    assert TornadoBar(number, base, failing).effect(base) == (True, 5.0, 0.0)
+    assert TornadoBar(number, base, stopped).effect(base) == (False, 0.0, 0.0)
 
 
 def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:
