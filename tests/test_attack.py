@@ -7,6 +7,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -405,10 +406,15 @@ def test_the_plan_of_attack_is_written_and_drawn_with_what_breaks_it(tmp_path: P
     assert (saved.changes, saved.total_cost) == ((siege.replace("=", " ", 1),), pytest.approx(43.6e6))
     assert diversify("attack", plan).returncode == 0
     bare = so.load(TINY, [siege, "policy.budget=0"])
-    rows = chart_of(so.attack(bare, so.solve(bare))).rows
-    assert [(row.label, row.words, row.parts) for row in rows] == [
-        (start, "2M USD: x", ((0.0, 2e6, "broken"),)) for start in ("2027", "2029")
-    ]
+    found = so.attack(bare, so.solve(bare))
+    # To 1M the same attacks are out of reach.
+    assert found.instance.adversary is not None
+    poor = found.instance.adversary.model_copy(update={"attack_budget": 1e6})
+    poorer = replace(found, instance=found.instance.model_copy(update={"adversary": poor}))
+    for each, tone in ((found, "broken"), (poorer, "own")):
+        assert [(row.label, row.words, row.parts) for row in chart_of(each).rows] == [
+            (start, "2M USD: x", ((0.0, 2e6, tone),)) for start in ("2027", "2029")
+        ]
 
 
 @pytest.mark.parametrize(

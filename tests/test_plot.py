@@ -14,7 +14,15 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.cli.page_studies import STUDIES
 from optimizer.cli.plot import _KINDS as PROMISED
-from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_frontier, draw_plot, drawn_stocks, maps_of
+from optimizer.report.figures.plot import (
+    DRAWN_KINDS,
+    Choice,
+    draw_frontier,
+    draw_plot,
+    draw_results,
+    drawn_stocks,
+    maps_of,
+)
 from optimizer.report.figures.supply_chain import draw_dependence
 from optimizer.report.figures.survival import draw_heatmap, draw_path, draw_stocks
 from optimizer.report.figures.time_to_survive import draw_time_to_survive
@@ -530,4 +538,6 @@ def test_figures_draw_the_numbers_of_the_result(name: str) -> None:
         pytest.approx([result.outlay, result.survival_gap])
     ] * len(gap.lines)
     assert cost.lines[0].get_xydata()[0].tolist() == pytest.approx([result.outlay, result.price_of_survival or 0.0])
+    plain = draw_results(instance, [result], None, []).panels[1]
+    assert plain.lines[0].get_xydata()[0].tolist() == pytest.approx([result.outlay, result.total_cost])
     assert [axis.get_major_formatter()(2.5e6, 0) for axis in (cost.xaxis, cost.yaxis, gap.yaxis)] == ["2.5M"] * 3

@@ -388,13 +388,10 @@ def test_bars_are_as_long_as_what_was_found(found: dict[str, Any]) -> None:
     assert by.parts[0] == (0.0, pytest.approx(0.325), "broken")
     assert rows["fails"]["Lower floors"].parts[0][1] == pytest.approx(1 - 0.109)
     assert "ban" in chart_of(found["attack"]).line[1] or "attack budget" in chart_of(found["attack"]).line[1]
-    # What costs more is dearer, and an attack within the budget breaks the plan.
+    # What costs more is dearer.
     bars = [part for row in rows["explain"].values() for part in row.parts if part[2] != "broken"]
     assert [part[2] for part in bars] == ["dearer" if part[1] > 0 else "cheaper" for part in bars]
     assert {part[2] for part in bars} == {"dearer", "cheaper"}
-    limit = chart_of(found["attack"]).line[0]
-    attacks = [part for row in rows["attack"].values() for part in row.parts]
-    assert [part[2] for part in attacks] == ["broken" if part[1] <= limit else "own" for part in attacks]
     # Where the search was stopped at an end with a gap, another plan may keep the floors there.
     (bar,) = found["sensitivity"].bars
     stopped = replace(bar, low=replace(bar.low, status="stopped", gap=1.0))
