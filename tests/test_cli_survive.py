@@ -217,3 +217,14 @@ def test_of_a_plan_that_was_changed_by_hand_its_purchases_are_judged(plan: str, 
     assert "the file was changed since it was saved" in ran.stderr
     assert "Only the purchases of" in ran.stderr
     assert json.loads(ran.stdout)["own_failed"] == 2
+
+
+def test_without_a_plan_the_times_are_those_with_nothing_bought() -> None:
+    rules = ["--set", "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"]
+    done = diversify("survive", TINY, *rules, "--set", "processes.imports.min_utilisation=1", "--json")
+    assert done.returncode == 4
+    said = " ".join(done.stderr.split())
+    assert "There is no plan (" in said
+    assert "at most 50 % of magnets from region rival): this is how long floors hold with nothing bought." in said
+    found = json.loads(done.stdout)
+    assert (found["plan"], found["status"]) == ("solved", "none")
