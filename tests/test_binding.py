@@ -155,3 +155,6 @@ def test_what_binds_against_an_adversary_by_hand() -> None:
         ("the floor of motors in attack{cut}@2029", pytest.approx(1e6)),
         ("the budget", pytest.approx(49 / 65 * 500e3)),
     ]
+    # What is saved is said: here a gap, and in tiny as it is, which survives, cost.
+    said = "The gap is that of all shocks together."
+    assert [said in each.frames.frame("limits").note for each in (result, so.solve(so.load(TINY)))] == [True, False]

@@ -1,7 +1,7 @@
 """Where a plan fails: cases in which the failing region is known, and boxes that are found in noise and without."""
 
 import signal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from optimizer.studies.boxes import (
     round_step,
     score,
 )
-from optimizer.studies.discovery_result import FailureBox
+from optimizer.studies.discovery_result import DimensionKind, FailureBox, SampleDimension
 
 FREE = float("inf")
 
@@ -85,6 +85,13 @@ def test_every_sample_fails_where_it_does_by_hand(planned: so.Result, discovered
     assert (discovered.rows.failed == ((demand > 80) & (lead > 12))).all()
     # 60 of 80 t and 12 of 18 months: a half.
     assert discovered.failed == pytest.approx(150, abs=25)
+
+
+def test_bounds_are_rounded_to_a_hundredth_of_the_range_to_whole_months_or_not_at_all() -> None:
+    severity, months, event = (
+        SampleDimension(kind, kind, 0.0, 1.0) for kind in cast(list[DimensionKind], ["severity", "months", "event"])
+    )
+    assert (severity.step, months.step, event.step) == (0.01, 1, 0)
 
 
 def test_a_box_is_confirmed_if_it_surely_fails_more_often_than_all_samples_by_hand() -> None:
