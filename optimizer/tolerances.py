@@ -126,7 +126,7 @@ AUDIT_MONEY_SCALE = 1e-6
 
 # Reports. Shares below this are shown as 0.0 %, MIP gaps below this as none.
 SHOWN_SHARE = 0.0005
-SHOWN_MIP_GAP = 1e-5
+SHOWN_MIP_GAP = 1e-5 * (1.0 + ROUNDING)
 
 # Limits.
 

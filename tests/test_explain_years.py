@@ -75,7 +75,7 @@ def test_where_no_money_helps_that_is_said_of_every_year(cell: Cell) -> None:
     assert not why.is_money
     # With 100 a year it would hold 20 t: what is told is with unlimited money, as is said.
     assert why.because[-1] == "reserve holds 30 t when embargo begins, its largest stock"
-    assert "this is what is left with unlimited money" in said(instance, explanation)
+    assert "the conflict remains with unlimited money" in said(instance, explanation)
 
 
 @pytest.mark.parametrize("policy", ["{budget: 0}", "{annual_budget: 0}"])

@@ -409,7 +409,7 @@ def test_outlay_stands_beside_what_is_spent_where_others_pay_a_part() -> None:
     """The plant of 5M counts by 30 %, which is 1.5M; the reserve of 6.5M counts in full: 8M of 11.5M."""
     instance = so.load(TINY, ["options.plant.budget_share=0.3"])
     drawn = book(instance, single_point(instance, so.solve(instance)))
-    part = "Outlay: the part of it that counts towards the budget."
+    part = "Outlay: the part of what is spent that counts towards the budget."
     timeline = words(draw_plot(drawn, "timeline", Choice(), "svg"))
     assert "20 t/yr, 5M USD, 1.5M USD of it outlay" in timeline
     assert "100 t, 6.5M USD" in timeline

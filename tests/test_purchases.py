@@ -78,7 +78,7 @@ def test_price_support_is_divided_between_builds_by_what_works(cell: Cell, solve
     assert first.outlays == {2026: pytest.approx(145), 2027: pytest.approx(20)}
     assert second.outlays == {2027: pytest.approx(435)}
     assert first.counted + second.counted == pytest.approx(result.outlay) == pytest.approx(600)
-    assert "Outlay: the part of it that counts towards the budget." in " ".join(shown(result).split())
+    assert "Outlay: the part of what is spent that counts towards the budget." in " ".join(shown(result).split())
 
 
 def test_decisions_and_years_of_the_brief_add_to_the_same_outlay(cell: Cell, solve: Solve) -> None:

@@ -275,7 +275,7 @@ def _concentration_sheet(instance: Instance, result: Result) -> OutputSheet:
                *(FrameColumn(c, head, "share", "percent") for c, head in heads.items()))  # fmt: skip
     chart = Chart("line", "Share of the largest region", "share of production", tuple(range(1, len(columns))), "0%",
                   dashed=(len(columns) - 1,))  # fmt: skip
-    note = f"Share of production, in the baseline, of the region that makes most of it. Money: {result.currency}."
+    note = f"Of what is made for this demand in the baseline, by the largest region. Money: {result.currency}."
     return OutputSheet(Frame.of_rows("concentration", "How concentrated supply is", columns, rows, note), chart)
 
 

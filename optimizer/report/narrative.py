@@ -202,7 +202,8 @@ def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float
         yield label, f"{with_gaps}, gaps at their price, {terms} {proof(result)}: {counts}"
         return
     yield label, f"{cost}, {terms}, without survival gaps"
-    yield "With gaps", f"{with_gaps}, which is minimised {proof(result)}: {counts}"
+    at_most_one = "the cost and the gaps of all shocks, of which at most one occurs"
+    yield "With gaps", f"{with_gaps}, which is minimised {proof(result)}: {at_most_one}; {counts}"
 
 
 def money_terms(instance: Instance) -> str:
@@ -289,8 +290,8 @@ def _shortage_text(instance: Instance, result: Result) -> str:
     for d, lack in ordered:
         share, all_of_it = percent(lack.share), si(lack.unserved, "t")
         said.append(f"{display_name(instance, d)} up to {share} unserved ({lack.period}), {all_of_it} in all")
-    why = "though no shock strikes: in the total cost, in no gap; to leave it unserved is cheaper than to serve it, "
-    why += "a rule forbids it, or there is no more to be had"
+    why = "though no shock strikes: in the total cost, in no gap; serving it would cost more, "
+    why += "is against a rule, or is not possible"
     # Semicolons, as names of segments may contain commas.
     more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
     return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
@@ -368,8 +369,8 @@ def base_name(base: ToleranceBase | None) -> str:
 
 
 def gap_accuracy_text(share: float) -> str:
-    """Return how exactly survival gaps are proven: ``0.5 % of themselves``."""
-    return f"{share_text(min(share, GAP_SHARE))} of themselves"
+    """Return how exactly survival gaps are proven: ``0.5 % of the least``."""
+    return f"{share_text(min(share, GAP_SHARE))} of the least"
 
 
 # Most entries of shocks that are named.

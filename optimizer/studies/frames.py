@@ -183,7 +183,8 @@ def _dependence_frame(name: str, shares: Mapping[str, Iterable[SourceShare]]) ->
         for share in some
         for region, part in share.regions.items()
     )
-    note = "Shares of production in years without a shock. HHI: concentration, 0 to 1; what has no region is one."
+    note = "Shares of what is made for this demand, not of world production, in years without a shock. "
+    note += "HHI: concentration, 0 to 1; what has no region is one."
     return Frame.of_rows(name, "Dependence", columns, rows, note)
 
 

@@ -65,7 +65,7 @@ class Purchase:
 
 
 # Note for tables in which less counts towards the budget than is spent.
-OUTLAY_IS_A_PART = "Outlay: the part of it that counts towards the budget."
+OUTLAY_IS_A_PART = "Outlay: the part of what is spent that counts towards the budget."
 
 
 def spent_words(spent: float, counted: float, money: str) -> str:

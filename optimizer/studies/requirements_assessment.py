@@ -151,7 +151,9 @@ def chain_frame(found: "Requirements") -> Frame:
         made_of = ", ".join(display_name(found.instance, i) for i in inputs)
         first, last = _largest_maker(nothing, c, years[0]), _largest_maker(nothing, c, years[1])
         rows.append((c, made_of, len(makers), *first, *last[:2], *_largest_maker(planned, c, years[1])))
-    note = "Shares of production in the baseline. HHI: concentration, 0 to 1."
+    note = (
+        "Shares of what is made for this demand in the baseline, not of world production. HHI: concentration, 0 to 1."
+    )
     return Frame.of_rows("chain", "Supply chain of each material", columns, rows, note)
 
 

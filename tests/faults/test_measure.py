@@ -214,7 +214,7 @@ def test_a_cost_that_is_not_proven_has_its_bound_beside_it_also_with_gaps_at_the
 
 def test_nothing_is_said_to_be_proven_of_columns_that_were_stopped() -> None:
     found = compare(bulk(), [None, 1e6], facts=())
-    assert accuracy_sentence(found).startswith("Proven: costs to ")
+    assert accuracy_sentence(found).startswith("Proven: costs within ")
     stopped = [replace(each, result=replace(each.result, status="stopped")) for each in found.columns]
     assert accuracy_sentence(replace(found, columns=tuple(stopped))) == ""
 
@@ -224,7 +224,7 @@ def test_what_is_proven_of_a_column_with_a_priced_gap_is_its_cost_with_the_gap()
     instance = bulk(policy={"gap_price": 1})
     assert accuracy_sentence(compare(instance, [0], facts=())).endswith(", with gaps at their price.")
     enough = accuracy_sentence(compare(instance, [None], facts=()))
-    assert enough.startswith("Proven: costs to ")
+    assert enough.startswith("Proven: costs within ")
     assert "gaps" not in enough
     ranges = {"demands.motors.shortage_cost": {"low": 0.9, "high": 1, "of": "value"}}
     found = sensitivity(so.with_budget(bulk(policy={"gap_price": 1}, ranges=ranges), 0))

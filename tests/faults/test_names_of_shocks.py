@@ -97,7 +97,7 @@ def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.
     assert proven_words(single_point(poor, result), "USD") == ""
     found: Frontier = frontier(poor, result, [0.0])
     said = proven_words(found, "USD")
-    assert said.startswith("Plans of other budgets are proven: costs to ")
+    assert said.startswith("Plans of other budgets are proven: their costs are the least within ")
     assert said.endswith(f"{book(poor, found).to_dict()['frontier']['proven']}.")
     assert proven_words(replace(found, stopped=True), "USD") == ""
     drawn = words(draw_plot(book(poor, found), "frontier", Choice(), "svg", found))

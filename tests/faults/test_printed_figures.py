@@ -330,7 +330,7 @@ def test_a_comparison_tells_full_service_and_says_what_cells_are() -> None:
         "less may be served elsewhere, under a lower floor, and the cells of a row may be of different shocks" in said
     )
     assert "Weakest period, % served / floor" in said
-    assert "Within this, what is bought can differ from the plan of solve" in said
+    assert "Within this accuracy, what is bought can differ from the plan of solve" in said
 
 
 def test_a_larger_budget_that_survives_less_is_named_with_its_currency() -> None:
@@ -360,8 +360,8 @@ def test_a_proof_is_a_share_of_what_was_minimised() -> None:
     said = dict(facts(instance, result))
     assert said["Total cost"].startswith("30M USD, ")
     assert said["Total cost"].endswith(", without survival gaps")
-    proven = "which is minimised (proven within 1 % of the least): a gap counts 0.1 times its shortage cost"
-    assert said["With gaps"] == f"41M USD, {proven}"
+    gaps = "the cost and the gaps of all shocks, of which at most one occurs; a gap counts 0.1 times its shortage cost"
+    assert said["With gaps"] == f"41M USD, which is minimised (proven within 1 % of the least): {gaps}"
     assert (
         proven_cost(result, result.priced_cost)
         == "30M USD, with gaps at their price 41M USD, proven within 1 % of the least"

@@ -290,8 +290,8 @@ def draw_dependence(
         panel.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
         panel.set_xticks(years[:: max(1, len(years) // 4)])
     handles = _region_handles(instance, colours, [region for region in colours if region in seen])
-    add_footer(canvas, f"Share of production in the baseline; dashed: {percent(DEPENDENCE)} from one region. HHI: "
-         "concentration, 0 to 1, in the first and last year. "
+    add_footer(canvas, "Share of what is made for this demand in the baseline; dashed: "
+         f"{percent(DEPENDENCE)} from one region. HHI: concentration, 0 to 1, in the first and last year. "
          f"{of_plan(result)}", handles)  # fmt: skip
     return canvas
 

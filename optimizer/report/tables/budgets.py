@@ -62,9 +62,8 @@ def columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn],
     if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥: the proven lower bound of a cost, where it is less."
     if any(column.result.bound is not None for column in columns):
-        text = (
-            f"{text.rstrip()} Within this, what is bought can differ from the plan of solve, which proves more closely."
-        )
+        text = f"{text.rstrip()} Within this accuracy, what is bought can differ from the plan of solve, which proves "
+        text += "more closely."
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text.rstrip() + (" Columns with ? were stopped before the proof." if is_stopped else "")
 
@@ -288,9 +287,10 @@ def accuracy_sentence(comparison: Comparison, columns: Sequence[ComparisonColumn
     """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
     settled = [column for column in columns or comparison.columns if column.result.status != "stopped"]
     costs = tolerance_text(_tolerance_bases(comparison, settled), next(iter(comparison.cases.values())).money)
-    proven = [f"costs to {costs}{_priced_words(column.result for column in settled)}"] if costs else []
+    priced = _priced_words(column.result for column in settled)
+    proven = [f"costs within {costs} of the least{priced}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in settled):
-        proven.append(f"survival gaps to {gap_accuracy_text(comparison.accuracy)}")
+        proven.append(f"survival gaps within {gap_accuracy_text(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
 
 
@@ -400,7 +400,7 @@ def baseline_words(found: Frontier, money: str) -> str:
 def proven_words(found: Frontier, money: str) -> str:
     """Return the sentence on how exactly costs of other budgets are proven; empty without any, or after a stop."""
     proven = "" if found.stopped or len(found.points) == 1 else tolerance_words(found, money)
-    return f"Plans of other budgets are proven: costs to {proven}." if proven else ""
+    return f"Plans of other budgets are proven: their costs are the least within {proven}." if proven else ""
 
 
 def tolerance_words(found: Frontier, money: str) -> str:

@@ -76,7 +76,7 @@ def _money_sentences(instance: Instance, why: Reason) -> Iterator[str]:
         more = si_up(why.least_added, instance.money)
         yield f"To survive just this takes {more} more in each year than its budget."
     elif not why.is_money:
-        yield "No budget changes that: this is what is left with unlimited money."
+        yield "No budget changes that: the conflict remains with unlimited money."
 
 
 def _conflict_sentence(instance: Instance, why: Reason) -> str:

@@ -400,7 +400,8 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
 
 def _dependence_caption(instance: Instance, hidden: int) -> str:
     is_nowhere = any(each.region is None for each in instance.activities.values())
-    caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
+    caption = "Shares of what is made for this demand, not of world production, in years without a shock. In these, a "
+    caption += "plant dearer than imports may stand idle. "
     caption += f"HHI: concentration, 0 to 1{', with what has no region counted as one' * is_nowhere}. "
     caption += f"! more than {percent(DEPENDENCE)} from {one_region(instance)}."
     no_region = one_region(instance).replace("one ", "any ", 1)

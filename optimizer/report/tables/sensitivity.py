@@ -172,8 +172,10 @@ def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")
     if found.tolerance_base is not None:
         has_price = found.instance.policy.gap_price is not None
-        of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps to {gap_accuracy_text(found.accuracy)}"
-        parts.append(f"Proven: costs to {tolerance_text([found.tolerance_base], money)}{of_gap * gaps};")
+        of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps within {gap_accuracy_text(found.accuracy)}"
+        parts.append(
+            f"Proven: costs within {tolerance_text([found.tolerance_base], money)} of the least{of_gap * gaps};"
+        )
         parts.append(f"{DASH}: no proven change of the cost.")
     parts += notes_on_bars(found.bars)
     if is_wide:
