@@ -44,7 +44,7 @@ function drawSlider() {
     const exact = frontier.least_outlay_bound !== null ? ` (proven: no less than ${money(oneWay(frontier.least_outlay_bound, 5, Math.floor), 5)})` : "";
     notes.push(`The least outlay that keeps every floor${frontier.but_samples} is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
   }
-  if (stops > 1 && frontier.proven && !frontier.stopped) notes.push(`Plans of other budgets are proven: costs to ${frontier.proven}.`);
+  if (stops > 1 && frontier.proven && !frontier.stopped) notes.push(`Plans of other budgets are proven: their costs are the least within ${frontier.proven}.`);
   if (stops > 1 && frontier.baseline.words) notes.push(frontier.baseline.words);
   notes.push(...frontier.losses);
   if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
