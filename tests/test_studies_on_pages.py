@@ -21,6 +21,7 @@ from optimizer.report.figures.studies import draw_discovery, failure_plane
 from optimizer.report.html.sections import PageSection, draw_study_plot, section_of
 from optimizer.studies.boxes import Bounds, Box, score
 from optimizer.studies.discovery_result import FailureBox, SampleDimension
+from optimizer.studies.explanation import PartValue
 from optimizer.units import fixed, si, si_up
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, diversify
@@ -357,7 +358,8 @@ def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     said = {name: said_in(section_of(each)) for name, each in found.items()}
     needed = "Within rules and budgets, no plan survives that lacks one of these: home magnet plant, magnet reserve."
     assert said["explain"].startswith(needed)
-    assert "without it the plan costs 13.6M USD less" in said["explain"]
+    dearest = "The dearest shocks are those of embargo: without all 2 of them the plan costs 13.6M USD less."
+    assert dearest in said["explain"]
     assert "No amount of money" not in said["fails"]
     assert "A budget of 11.5M USD is the least that survives everything." in said["fails"]
     assert "2 of 3 cases survive everything; not poor." in said["compare"]
@@ -371,6 +373,27 @@ def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
         "The core is not empty: costs can be shared so that every coalition saves at least 975k USD."
     )
     assert said["stress"].startswith("The plan survives 135 of 200 sampled shocks: 67.5 %")
+
+
+def test_of_a_change_the_range_is_shown_that_is_proven(found: dict[str, Any]) -> None:
+    """The stock is worth 31.9M to 58.6M, the shocks cost 12M to 14M; of the delay a cost is known, and no bound."""
+    values = (
+        PartValue("family", "embargo", True, -13.6e6, -14e6, -12e6),
+        PartValue("lever", "reserve", True, 58.5e6, 31.9e6, 58.6e6),
+        PartValue("later", "plant", True, 5e5, months=3),
+    )
+    wide = replace(found["explain"], part_values=values)
+    rows = {row.label: (row.words, len(row.parts)) for row in chart_of(wide).rows}
+    stock, plant = (asked().options[o].name for o in ("reserve", "plant"))
+    assert rows == {
+        "embargo": ("−14M to −12M USD", 1),
+        stock: ("+31.9M to +58.6M USD", 1),
+        plant: ("–", 0),
+    }
+    assert chart_of(wide).about.endswith(" –: no proven change. A range is what is proven; its bar is the best known.")
+    said = said_in(section_of(wide))
+    assert f"dearest to lose is {stock}, without which surviving costs 31.9M to 58.6M USD more" in said
+    assert "without all 2 of them the plan costs 12M to 14M USD less" in said
 
 
 def test_bars_are_as_long_as_what_was_found(found: dict[str, Any]) -> None:
@@ -387,6 +410,7 @@ def test_bars_are_as_long_as_what_was_found(found: dict[str, Any]) -> None:
     by = next(row for row in chart_of(found["stress"]).rows if row.group == "By event")
     assert by.parts[0] == (0.0, pytest.approx(0.325), "broken")
     assert rows["fails"]["Lower floors"].parts[0][1] == pytest.approx(1 - 0.109)
+    assert rows["fails"]["Sooner: all builds"].words == "✗ not even if everything stood on the day it is ordered"
     assert "ban" in chart_of(found["attack"]).line[1] or "attack budget" in chart_of(found["attack"]).line[1]
     # What costs more is dearer.
     bars = [part for row in rows["explain"].values() for part in row.parts if part[2] != "broken"]
@@ -484,7 +508,7 @@ def test_explain_is_proven_as_finely_for_a_figure_as_by_its_command(tmp_path: Pa
     assert "+200k USD" in words((tmp_path / "x.svg").read_bytes())
     coarse = chart_of(so.explain(so.load(ROOT / TINY), settings=so.Settings(accuracy=0.02)))
     assert "–" in [row.words for row in coarse.rows]
-    assert coarse.about.endswith("USD of 2025. –: no proven change.")
+    assert "USD of 2025. –: no proven change." in coarse.about
 
 
 def test_the_figures_of_studies_are_drawn_by_plot(tmp_path: Path) -> None:
@@ -505,6 +529,7 @@ def test_pictures_stand_on_the_page_with_their_numbers_in_the_json(tmp_path: Pat
     spent = sum(sum(year["spent"].values()) for year in pictures["years"]["years"])
     assert spent == pytest.approx(json.loads(done.stdout)["points"][0]["outlay"])
     assert pictures["drawdown"]["stocks"][0]["before"] == pytest.approx(100)
+    assert f"{pictures['drawdown']['shock']}: the shock that draws most tonnes from all stocks" in text
     calm, embargo = pictures["sources"]["paths"]
     assert (calm["path"], embargo["path"], calm["segment"]) == ("baseline", "embargo@2027", "motors")
     assert all(sum(each["tonnes"][key][0] for key in each["tonnes"]) == pytest.approx(100) for each in (calm, embargo))

@@ -457,8 +457,8 @@ def kept_words(instance: Instance) -> str:
 
 
 def _why_not(repair: "Repair") -> str:
-    """Return why a repair does not work, in short; for a budget the first clause of its reason."""
-    return "no size is enough" if repair.kind != "budget" else re.split("[:;]", repair.why)[0]
+    """Return why a repair does not work, in short: the first clause of its reason."""
+    return re.split("[:;]", repair.why)[0]
 
 
 # MIP gap above which a bound is too weak to be stated.

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
@@ -325,22 +325,24 @@ def _do_nothing_text(instance: Instance, result: Result) -> str:
 WIDE_RANGE = 0.5
 
 
-def difference_text(difference: ProvenDifference) -> str:
-    """Return a difference with its sign; the proven range if that is wide, and a dash if no sign is proven."""
+def signed_amount(amount: float) -> str:
+    """Return an amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
+    return f"{'+' if amount > 0 else ''}{si(amount)}"
+
+
+def difference_text(
+    difference: ProvenDifference, wide: float = WIDE_RANGE, write: Callable[[float], str] = signed_amount
+) -> str:
+    """Return a difference with its sign; a dash if no sign is proven, the proven range if it exceeds a share `wide`."""
     low, high, value = difference.low, difference.high, difference.value
     if not difference.is_proven:
         return DASH
     if not math.isfinite(high - low):
         near = low if low > 0 else high
-        return f"{'>' if near > 0 else '<'} {signed_amount(near)}"
-    if high - low <= WIDE_RANGE * abs(value):
-        return signed_amount(value)
-    return f"{signed_amount(low)} to {signed_amount(high)}"
-
-
-def signed_amount(amount: float) -> str:
-    """Return an amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
-    return f"{'+' if amount > 0 else ''}{si(amount)}"
+        return f"{'>' if near > 0 else '<'} {write(near)}"
+    if high - low <= wide * abs(value) or write(low) == write(high):
+        return write(value)
+    return f"{write(low)} to {write(high)}"
 
 
 def tolerance_text(bases: Iterable[ToleranceBase], money: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name
+from optimizer.instance.derived import but_samples, display_name, entry_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -60,6 +60,7 @@ from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress_result import Stress
 from optimizer.studies.study_frames import OPTION_VERDICTS
+from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
 # Phrases for the common property of a group of samples.
@@ -117,12 +118,18 @@ def _without_options(instance: Instance, found: Explanation) -> str:
 
 
 def _dearest_to_lose(instance: Instance, levers: Sequence[PartValue]) -> str:
-    more = {each.of: each.change for each in levers if each.is_proven and each.change is not None and each.change > 0}
+    more = [each for each in levers if each.is_proven and each.difference.value > 0]
     if not more:
         return ": without any one of them another plan survives at no proven extra cost"
-    dear = max(more, key=more.__getitem__)
-    name, cost = display_name(instance, dear), si(more[dear], instance.money)
+    dear = max(more, key=lambda each: each.difference.value)
+    name, cost = display_name(instance, dear.of), _size(instance, dear)
     return f"; dearest to lose is {name}, without which surviving costs {cost} more"
+
+
+def _size(instance: Instance, value: PartValue) -> str:
+    """Return the size of a proven change of cost, or the range that is proven of it."""
+    size = -value.difference if value.difference.value < 0 else value.difference
+    return f"{difference_text(size, SHOWN_SHARE)} {instance.money}".replace("+", "")
 
 
 def _without_shocks(instance: Instance, found: Explanation) -> str:
@@ -130,8 +137,11 @@ def _without_shocks(instance: Instance, found: Explanation) -> str:
     worst = min(shocks, key=lambda each: each.change or 0.0, default=None)
     if worst is None or (worst.change or 0.0) >= 0:
         return "No shock alone makes the plan dearer by an amount that is proven."
-    title = display_name(instance, worst.of) if worst.kind == "family" else shock_title(instance, worst.of)
-    return f"The dearest shock is {title}: without it the plan costs {si(-(worst.change or 0.0), instance.money)} less."
+    less = f"the plan costs {_size(instance, worst)} less"
+    if worst.kind == "shock":
+        return f"The dearest shock is {shock_title(instance, worst.of)}: without it {less}."
+    count = sum(event.entry == worst.of for event in instance.events)
+    return f"The dearest shocks are those of {entry_name(instance, worst.of)}: without all {count:,} of them {less}."
 
 
 def _dates(instance: Instance, found: Explanation) -> str:

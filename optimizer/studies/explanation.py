@@ -1,11 +1,12 @@
 """Results of an explanation: the plan with the value of its parts, or the reason why nothing survives, and repairs."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import ToleranceBase
+from optimizer.studies.measure import ProvenDifference, ToleranceBase
 
 PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 RepairKind = Literal["budget", "annual", "floors", "length", "months", "sooner", "demand"]
@@ -29,6 +30,12 @@ class PartValue:
     is_money: bool | None = None
     needed: float | None = None
     months: float | None = None  # by how many months a build comes later or sooner
+
+    @property
+    def difference(self) -> ProvenDifference:
+        """The change of the total cost, 0 where there is none, with its proven range, or infinite ends."""
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        return ProvenDifference(self.change or 0.0, low, high)
 
     @property
     def is_proven(self) -> bool:

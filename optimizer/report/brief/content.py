@@ -414,17 +414,17 @@ _END_MEANINGS = {
 
 
 def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:
-    """Return the proven change of cost, and of the gap if it changes, at an end of a range, to two digits."""
+    """Return the proven change or range of cost, and of the gap if it changes, at an end of a range, to two digits."""
     if not end.is_settled:
         return "not known"
     if not (end.has_plan and base.has_plan):
         return "unusable" if end.status == "unusable" else "no plan"
     cost, gap = end.cost_change(base), end.gap_change(base)
-    words = [f"cost {_signed_millions(cost.value)}"] if cost.is_proven else []
+    words = [f"cost {narrative.difference_text(cost, write=_signed_millions)}"] if cost.is_proven else []
     if base.gap > 0 >= end.gap:
         words.append("floors hold")
     elif gap.is_proven:
-        words.append(f"gap {_signed_millions(gap.value)}")
+        words.append(f"gap {narrative.difference_text(gap, write=_signed_millions)}")
     return "; ".join(words) or "–"
 
 

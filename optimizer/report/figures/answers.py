@@ -30,6 +30,7 @@ from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_VERDICTS
+from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
 # The studies that are drawn as rows of bars.
@@ -76,6 +77,8 @@ def _explanation(found: Explanation) -> AnswerChart:
         about = f"Change of the total cost ({si(result.total_cost, instance.money, 4)}), present value, "
         about += f"{instance.currency}."
         about += f" {DASH}: no proven change." if any(row.words == DASH for row in rows) else ""
+        has_range = any(" to " in row.words for row in rows)
+        about += " A range is what is proven; its bar is the best known." * has_range
         return AnswerChart(
             f"{instance.title}: what each part of the plan is worth",
             rows,
@@ -92,8 +95,8 @@ def _explanation(found: Explanation) -> AnswerChart:
     return AnswerChart(
         f"{instance.title}: what would make everything survivable{but_samples(instance)}",
         shown,
-        {"own": "so much is enough", "broken": "cannot work at any size", "unknown": "not known"},
-        "Each repair alone: the share of it that has to go; of money, dates and lengths the amount.",
+        {"own": "so much is enough", "broken": "cannot work", "unknown": "not known"},
+        "Each repair alone; bars: the share of the floors or of demand that has to go.",
         "share",
         left=left,
     )
@@ -132,9 +135,11 @@ def _value_rows(
     ordered = sorted(some, key=lambda each: (each.value.survives is not False, -abs(each.value.change or 0.0)))
     for each in ordered[:_OF_GROUP]:
         label, figure, _ = value_cells(instance, each, releases=releases)
-        fails = each.value.survives is False
-        parts = _value_part(each.value, largest) if fails or figure != DASH else ()
-        yield ChartRow(label, figure.lower() if fails else figure, parts, title)
+        fails, is_open = each.value.survives is False, each.value.change is not None and each.value.low is None
+        if each.value.is_proven:
+            figure = f"{difference_text(each.value.difference, SHOWN_SHARE)} {instance.money}"
+        figure = figure.lower() if fails else DASH if is_open else figure
+        yield ChartRow(label, figure, _value_part(each.value, largest) if figure != DASH else (), title)
 
 
 def _value_part(value: PartValue, largest: float) -> tuple[BarPart, ...]:

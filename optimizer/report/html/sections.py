@@ -27,6 +27,7 @@ from optimizer.report.figures.plot import (
 from optimizer.report.figures.studies import draw_discovery, draw_futures
 from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import drawdown_table, sources_tables, years_table
+from optimizer.report.format import shock_title
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import page_table
@@ -178,7 +179,7 @@ _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
     "years": ("Money and builds by year", "Outlay by lever; builds decided, and on line", "By year", _years),
     "drawdown": (
         "Stocks within a shock",
-        "The shock that draws most tonnes from all stocks",
+        "{shock}: the shock that draws most tonnes from all stocks, those of all materials added up",
         "Draw-down",
         _drawdown,
     ),
@@ -206,6 +207,7 @@ def _sections(book: Book) -> Iterator[PageSection]:
             # The plan has no data of this kind.
             continue
         alt = f"{title}, as a figure; the table behind it has its numbers."
+        caption = caption.format(shock=shock_title(book.instance, data.get("shock", "")))
         figure = figure_block(caption, draw_plot(book, kind, Choice(), "svg"), alt, behind)
         yield PageSection(kind, title, (figure,), link, data)
 
