@@ -326,7 +326,10 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     assert row[:3] == ["motors: quantity", "100 t/yr (×1)", "×0.7 … ×1.2"]
     assert row[3].startswith("cost −")
     caption = parts["figures"]["table"]["caption"]
-    assert caption.startswith("Those that decide whether floors hold come first. A number without a range in the file")
+    first = (
+        "Those that decide whether floors hold come first, then those that move the gap, then the cost, most. A number"
+    )
+    assert caption.startswith(first)
     assert "the change of cost and of survival gap with this number alone at that end of its range" in caption
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]

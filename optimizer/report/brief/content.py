@@ -389,7 +389,9 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
     missed = [number_name(instance, each) for each in found.missed]
     most = f"Of {plural(reached, 'uncertain number')} these {len(shown)} move most. " if reached > len(shown) else ""
     every = f"Of {count_numbers(found).removesuffix(',')}. " if missed else most
-    note = f"{every}Those that decide whether floors hold come first."
+    note = (
+        f"{every}Those that decide whether floors hold come first, then those that move the gap, then the cost, most."
+    )
     if missed:
         note += f" Not looked at, so that one of them may move more: {'; '.join(missed[:MOST_MISSED])}"
         more = len(missed) - MOST_MISSED

@@ -95,8 +95,9 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
-    moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.effect(found.base)[1:]) > 0 else ""
-    return f"{settled}none alone changes that {verdict}{moves}"
+    _, gap, cost = first.effect(found.base)
+    most = f"; {number_name(found.instance, first.number)} moves the {'gap' if gap > 0 else 'cost'} most"
+    return f"{settled}none alone changes that {verdict}{most if max(gap, cost) > 0 else ''}"
 
 
 def _verdict_words(found: Sensitivity) -> tuple[str, str]:
@@ -225,12 +226,11 @@ def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
 
 def _switching_table(found: Sensitivity) -> Table:
     instance = found.instance
-    base, near = found.tolerance_base, share_text(found.accuracy)
-    near = near if base is None else si(base.tolerance, instance.money)
+    near = share_text(found.accuracy) if (base := found.tolerance_base) is None else si(base.tolerance, instance.money)
     caption = (
-        f"By bisection to {share_text(found.resolution)} of the way from the value to the end; changes that are "
-        "reversed in between are not detected. Another plan is one that buys another set of options, or another "
-        f"verdict; it has to be better by more than {near}."
+        f"One change on the way to each end, by bisection to {share_text(found.resolution)} of it; beyond it the plan "
+        "or the verdict may change again (ends: above). Changes reversed in between are not detected. Another plan is "
+        f"one that buys another set of options, or another verdict; it has to be better by more than {near}."
     )
     return screen_table(
         instance,
@@ -280,12 +280,12 @@ def _change_text(found: Sensitivity, flip: SwitchingValue) -> str:
 def _importance_parts(found: Sensitivity, importance: Importance) -> list[RenderableType]:
     instance, money = found.instance, found.instance.money
     low, median, high, _ = importance.cost
-    said = f"All numbers together, {plural(importance.used, 'sample')}: {percent(importance.survived)} survive "
-    said += f"everything{but_samples(instance)}; "
-    said += f"total cost {si(low)} to {si(high, money)} (5 % to 95 %), median {si(median, money)}."
+    gaps = ", without survival gaps," if importance.survived < 1 else ""
+    said = f"All numbers together, {plural(importance.used, 'sample')}, each with its own best plan (one plan in all: "
+    said += f"--discover): {percent(importance.survived)} survive everything{but_samples(instance)}; "
+    said += f"total cost{gaps} {si(low)} to {si(high, money)} (5 % to 95 %), median {si(median, money)}."
     if importance.used < importance.samples:
         said += f" {plural(importance.samples - importance.used, 'sample')} had no plan or were not reached."
-    parts: list[RenderableType] = [Text(said, style="bold")]
     caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
     caption += f"{importance.seed}. · not distinct from 0."
@@ -302,14 +302,13 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     title, heads = "What the outcome depends on", list(columns)
     shown = cross_table(title, "Uncertain number", heads, [*rows, total], caption=caption, labels={"ratio": 3},
                         layout={"no_wrap": True}, expand=True)  # fmt: skip
-    return [*parts, shown, screen_table(instance, found.frames.frame("bought_in_samples"))]
+    return [Text(said, style="bold"), shown, screen_table(instance, found.frames.frame("bought_in_samples"))]
 
 
 def _weight_cell(weight: Weight | None) -> str:
     if weight is None:
         return DASH
-    mark = "" if weight.is_significant else "· "
-    return f"{mark}{fixed(weight.s1, 2)} ± {fixed(weight.margin, 2)}"
+    return f"{'' if weight.is_significant else '· '}{fixed(weight.s1, 2)} ± {fixed(weight.margin, 2)}"
 
 
 # Names of dimensions of the drawn shock.
