@@ -403,6 +403,11 @@ def significant(value: float, digits: int) -> float:
     return float(Context(digits, ROUND_HALF_UP).create_decimal(f"{value:.{EXACT - 1}e}"))
 
 
+def signed_amount(amount: float) -> str:
+    """Return an amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
+    return f"{'+' if amount > 0 else ''}{si(amount)}"
+
+
 def si_up(value: float, unit: str = "", digits: int = 3) -> str:
     """Format an amount that suffices: it is rounded up."""
     return si(rounded_up(value, digits), unit, digits)

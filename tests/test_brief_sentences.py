@@ -250,7 +250,7 @@ def test_all_figures_of_a_row_are_those_of_the_date_that_it_names() -> None:
     ]
     assert part["sentences"][1] == (
         "Another shock of a row leaves more unserved than the one shown: "
-        "ban, from 2028: 70 t, 4,000 USD, though floors hold."
+        "ban, from 2028: 70 t, 4,000 USD, where no floor is set."
     )
 
 
@@ -258,7 +258,7 @@ def test_of_dates_that_are_all_survived_the_figures_are_those_of_the_most_unserv
     """Cars lack 20 t in 2027, of which a floor of 0 leaves as little margin as of the 60 t in 2028."""
     demands = {"cars": TWO_SEGMENTS["cars"]}
     part = survival_of_a_ban(demands)
-    assert part["table"]["rows"] == [["ban, 2 dates, most unserved 2028", "✓ all held", "0", "0", "60", "0.003"]]
+    assert part["table"]["rows"] == [["ban, 2 dates, most unserved 2028", "no floor", "0", "0", "60", "0.003"]]
     assert len(part["sentences"]) == 1
     assert part["table"]["caption"].startswith(
         "Floor: the share of demand that has to be served in a shock. Where a row stands for several shocks all its "

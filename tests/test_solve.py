@@ -409,12 +409,12 @@ def test_what_lowers_the_expected_cost_of_shocks_is_not_said_to_be_needless() ->
     assert result.total_cost == pytest.approx(2000 + 3000 + 19_500)
     said = dict(facts(so.read(result.data), result))
     assert "(19.5k USD of it is the expected cost of the shocks)" in said["Price of survival"]
-    assert said["Doing nothing"] == "survives as well, but costs more: what is bought lowers costs"
+    assert said["Doing nothing"] == "cannot fail either, but costs more: what is bought lowers costs"
     # Nothing can be bought.
     result = solved(**parts, policy={"budget": 0})
     assert (
         dict(facts(so.read(result.data), result))["Doing nothing"]
-        == "survives as well: nothing would have to be bought"
+        == "cannot fail either: nothing would have to be bought"
     )
     # Without a probability the shock has no expected cost.
     assert "expected" not in dict(facts(so.read(market()), solved()))["Price of survival"]

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.report.narrative import answer_sentence, facts, plan_headline
 from optimizer.report.study_narrative import view_of
+from optimizer.report.tables.compare import comparison_headline
 from optimizer.studies.sensitivity_result import VariantOutcome
 from tests.test_brief_sentences import BASE, PLANT
 
@@ -29,7 +31,7 @@ def sentences(found: Any) -> Sequence[str]:
 def test_scenarios_of_which_one_buys_the_only_option() -> None:
     found = so.compare(instance_of(options=WORKS, scenarios=CALM), scenario=["calm"], facts=())
     survived, dearest, bought = sentences(found)
-    assert survived == "2 of 2 cases survive everything."
+    assert survived == "2 of 2 cases survive everything, 1 of them with no floors to keep."
     assert "the dearest of them is calm: total cost 300 USD, outlay 0 USD (−4,200 USD in cost beside " in dearest
     assert bought == "1 option is bought in some of them, none in all."
     assert sentences(replace(found, columns=found.columns[:1])) == ("There is one case alone.",)
@@ -108,3 +110,27 @@ def test_a_number_that_changes_what_is_bought() -> None:
     ends = "−600 USD at its low end and no proven change at its high end"
     assert moves == f"gold: capex moves the total cost most: {ends} (30 … 6,000 USD per t/yr)."
     assert changes.startswith("Other options are bought at an end of the range of 1 number: ")
+
+
+def test_a_case_without_floors_is_not_said_to_survive() -> None:
+    instance = instance_of(demands={"motors": {**BASE["demands"]["motors"], "survival": 0}})
+    result = so.solve(instance)
+    headline = "HAS NO FLOORS TO KEEP, so no shock can fail: up to 100 t go unserved in one"
+    assert plan_headline(result, instance) == headline
+    assert ", no shock has a survival floor, so none can fail" in answer_sentence(instance, result)
+    found = so.compare(instance_of(options=WORKS, scenarios=CALM), scenario=["calm"], facts=())
+    assert comparison_headline(found).endswith(
+        "\ncalm: has no floors to keep, so no shock can fail; the cheapest plan costs 300 USD in all."
+    )
+
+
+def test_a_gap_of_three_segments_is_not_said_to_be_mostly_of_one() -> None:
+    """10 t each are unserved, at 100, 110 and 90 USD a tonne: 3,000 USD, 37 % of it in b."""
+    segment = {"commodity": "magnet", "quantity": 10, "survival": 1}
+    demands = {d: {**segment, "shortage_cost": cost} for d, cost in (("a", 100), ("b", 110), ("c", 90))}
+    instance = instance_of(demands=demands)
+    result = so.solve(instance)
+    worst, said = dict(facts(instance, result))["Worst shock"], answer_sentence(instance, result)
+    assert "; the largest part of the gap, 37 %, in b, served 0 % in " in worst
+    gap = " with a survival gap of 3,000 USD in 3 segments, the largest part (1,100 USD) in b, which gets 0 % in 2027"
+    assert gap in said

@@ -192,6 +192,16 @@ def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
     )
 
 
+def has_floors(instance: Instance) -> bool:
+    """Return whether a segment has a survival floor above 0 in any shock, or any attack, of any future."""
+    return any(
+        highest_floor(own, [event.name for event in own.events], d) > 0
+        or (own.adversary is not None and max(demand.survival.values) > 0)
+        for own in (future.instance for future in instance.tree.futures)
+        for d, demand in own.demands.items()
+    )
+
+
 def largest_demand(instance: Instance) -> float:
     """Return the largest baseline demand of any one segment in any one calendar year, t/yr; 0 without segments."""
     demands, years = instance.demands.values(), instance.horizon.years

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, rules_in_force
+from optimizer.instance.derived import display_name, has_floors, rules_in_force
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -40,16 +40,12 @@ from optimizer.results.result import Result, by_gap, hardest_of, worst_at_each_s
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
-from optimizer.studies.shocks import ShockRow, shock_rows
+from optimizer.studies.shocks import ShockRow, most_exposed, shock_rows, unserved_tonnes
 from optimizer.tolerances import ROUNDING
-from optimizer.units import si
+from optimizer.units import si, signed_amount
 
-# Most segments named in a shortage of the baseline.
-SHORT_SEGMENTS = 3
-# Most rules named that a plan breaks.
-MOST_RULES = 3
-# Most shocks named after the worst.
-OTHER_SHOCKS = 3
+# Most segments named in a shortage of the baseline, rules that a plan breaks, and shocks after the worst.
+SHORT_SEGMENTS, MOST_RULES, OTHER_SHOCKS = 3, 3, 3
 # Labels of the facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # Label of the survival gap summed over shocks; the fact "Worst shock" has the gap of the worst shock alone.
@@ -91,6 +87,9 @@ def _outcome_of_shocks(result: Result, instance: Instance | None) -> str:
     failed, count = [outcome.name for outcome in result.shocks if outcome.fails], len(result.shocks)
     if not count:
         return f"The {'cheapest plan' if result.given is None else 'plan as given'}; the instance has no shocks"
+    if not failed and instance is not None and not has_floors(instance):
+        most = si(max(map(unserved_tonnes, result.shocks)), "t")
+        return f"HAS NO FLOORS TO KEEP, so no shock can fail: up to {most} go unserved in one"
     if not failed:
         return f"SURVIVES {_survived_text(result)}"
     return f"FAILS in {len(failed):,} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
@@ -112,9 +111,9 @@ def survived_words(result: Result) -> str:
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
     """Return the failed shocks: the worst with its own gap, as each is evaluated on its own, then others by gap."""
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
-    worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
-    first, *rest = (name if instance is None else shock_title(instance, name) for name in (worst, *others))
-    text = f"{first}, a survival gap of {si(gaps[worst], result.money, 4)}" if gaps[worst] > 0 else first
+    ordered = [failed[i] for i in by_gap([gaps[name] for name in failed])]
+    first, *rest = (name if instance is None else shock_title(instance, name) for name in ordered)
+    text = f"{first}, a survival gap of {si(gaps[ordered[0]], result.money, 4)}" if gaps[ordered[0]] > 0 else first
     return f"{text}; also {list_names(rest, OTHER_SHOCKS)}" if rest else text
 
 
@@ -262,12 +261,12 @@ def _gap_facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
 def _worst_shock_text(instance: Instance, result: Result) -> str:
     """Describe the worst shock, its gap, and the segment with the largest part of the gap."""
     worst = hardest_of(result.shocks)[0]
-    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    d, service, exposed = most_exposed(worst)
     tonnes = sum(each.below_floor for each in worst.segments.values())
     served, floor = in_percent(service.worst_service, service.floor)
     gap = f"{si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
-    others = sum(each.gap > 0 for each in worst.segments.values()) > 1
-    segment = f"most of it {display_name(instance, d)}," if others else display_name(instance, d)
+    part = f"the largest part of the gap, {percent(service.gap / worst.gap)}, in " if exposed > 1 else ""
+    segment = f"{part}{display_name(instance, d)}{',' if exposed > 1 else ''}"
     return (
         f"{worst.name} ({windowed(worst.first, worst.last)}): a survival gap of {gap}; {segment} served {served} % in "
         f"{service.worst_period} against a floor of {floor} %"
@@ -310,24 +309,19 @@ def _do_nothing_text(instance: Instance, result: Result) -> str:
     nothing = result.nothing
     assert nothing is not None
     if not nothing.shocks_failed:
-        return f"survives as well{_why_bought(instance, result)}"
+        kept = "survives as well" if has_floors(instance) else "cannot fail either"
+        return f"{kept}{_why_bought(instance, result)}"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
     text += ", samples that may fail included" if result.sample_counts else ""
     if nothing.worst_shock is None or nothing.shocks_failed == 1:
         where = "" if nothing.worst_shock is None else f", {nothing.worst_shock}"
-        below = f"{si(nothing.below_floor, 't')} below the floors"
-        return f"{text}{where}: a survival gap of {si(nothing.gap, result.money)}, {below}"
-    worst = f"worst in {nothing.worst_shock}: a survival gap of {si(nothing.worst_gap, result.money)}"
-    return f"{text}, {worst}"
+        below = si(nothing.below_floor, "t")
+        return f"{text}{where}: a survival gap of {si(nothing.gap, result.money)}, {below} below the floors"
+    return f"{text}, worst in {nothing.worst_shock}: a survival gap of {si(nothing.worst_gap, result.money)}"
 
 
 # A difference is shown as its proven range if this is wider than the given share of the difference.
 WIDE_RANGE = 0.5
-
-
-def signed_amount(amount: float) -> str:
-    """Return an amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
-    return f"{'+' if amount > 0 else ''}{si(amount)}"
 
 
 def difference_text(
@@ -418,23 +412,28 @@ def _floors_text(instance: Instance, result: Result) -> str:
     failed = [outcome for outcome in result.shocks if outcome.fails]
     if not count:
         return "demand is served at the least cost; the instance has no shocks"
+    if not has_floors(instance):
+        return "no shock has a survival floor, so none can fail"
     if not failed:
         return f"every survival floor holds in {_survived_text(result)}"
     worst = hardest_of(failed)[0]
-    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    d, service, exposed = most_exposed(worst)
     served, floor = in_percent(service.worst_service, service.floor)
-    where = f"{display_name(instance, d)} gets {served} % in {service.worst_period}"
+    part = f" in {exposed} segments, the largest part ({si(service.gap, result.money, 4)}) in {{}}, which"
+    where = part if exposed > 1 else ", where {}"
     gap = f" with a survival gap of {si(worst.gap, result.money, 4)}" if worst.gap > 0 else ""
     worst_of = ", worst in " if len(failed) > 1 else f"{',' if count > 1 else ''} in "
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}{worst_of}"
-        f"{dated_name(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"
+        f"{dated_name(instance, instance.event(worst.name))}{gap}"
+        f"{where.format(display_name(instance, d))} gets {served} % in {service.worst_period} "
+        f"against a floor of {floor} %"
     )
 
 
-def short_verdict(result: Result) -> str:
+def short_verdict(result: Result, instance: Instance | None = None) -> str:
     """Return the headline without names of shocks, which the page lists beside it, after the name of a given plan."""
-    outcome, rules = outcome_headline(result).partition(":")[0], _broken_rules(result)
+    outcome, rules = outcome_headline(result, instance).partition(":")[0], _broken_rules(result)
     broken = f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
     return outcome if result.given is None else f"{result.given}: {outcome}{broken}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name, entry_name
+from optimizer.instance.derived import but_samples, display_name, entry_name, has_floors
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -20,7 +20,7 @@ from optimizer.report.format import (
     shock_title,
     uncertain_text,
 )
-from optimizer.report.narrative import GAPS_PRICED, difference_text, other_options, outcome_headline, signed_amount
+from optimizer.report.narrative import GAPS_PRICED, difference_text, other_options, outcome_headline
 from optimizer.report.tables.alternatives import NO_OTHER_PLAN, condition_on_plans
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.compare import column_title
@@ -61,7 +61,7 @@ from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, Varian
 from optimizer.studies.stress_result import Stress
 from optimizer.studies.study_frames import OPTION_VERDICTS
 from optimizer.tolerances import SHOWN_SHARE
-from optimizer.units import si
+from optimizer.units import si, signed_amount
 
 # Phrases for the common property of a group of samples.
 _GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} months", "severity": "that cut {}"}
@@ -354,8 +354,10 @@ def _comparison_sentences(found: Comparison) -> Sequence[str]:
 
 def _surviving_cases(found: Comparison) -> str:
     failing = [column_title(found, each) for each in found.columns if not each.result.survives]
+    free = sum(not has_floors(found.cases[each.case]) for each in found.columns if each.result.survives)
     count = len(found.columns)
-    which = f"; not {list_names(failing)}" if failing else ""
+    which = f", {free} of them with no floors to keep" if free else ""
+    which += f"; not {list_names(failing)}" if failing else ""
     every = f"everything{but_samples(*found.cases.values())}"
     return f"{count - len(failing)} of {count} cases survive {every}{which}."
 

@@ -158,6 +158,12 @@ def is_known(instance: Instance, outcome: Outcome) -> bool:
     return services.keys() >= instance.demands.keys() or any(each.is_full for each in services.values())
 
 
+def most_exposed(worst: Outcome) -> tuple[str, Service, int]:
+    """Return the segment with the largest gap in a shock, its service, and how many segments have a gap."""
+    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    return d, service, sum(each.gap > 0 for each in worst.segments.values())
+
+
 def unserved_tonnes(outcome: Outcome) -> float:
     """Return the unserved demand of a shock, t, whether floors hold or not."""
     return sum(shortages(outcome).values())

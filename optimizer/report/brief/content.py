@@ -465,7 +465,7 @@ def make_brief(
         title=result.title,
         about=f"{about} {changed}".rstrip(),
         survives=result.survives,
-        verdict=narrative.short_verdict(result),
+        verdict=narrative.short_verdict(result, instance),
         sentence=narrative.answer_sentence(instance, result),
         parts=parts,
         warnings=tuple(warnings),

@@ -6,7 +6,7 @@ from typing import Any
 
 from optimizer.disruptions.path import Path
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, has_floors, highest_floor
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.plan_parts import BriefPart
 from optimizer.report.format import dated_name, entry_title, in_percent, is_date, list_names, percent, plural
@@ -81,7 +81,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("shortage", "Unserved in all", "t", "plain"),
         FrameColumn("shortage_cost", "At shortage cost", result.money, "millions"),
     )
-    said = [_kept_sentence(result, rows), *_dearer_dates(instance, result, shown)]
+    said = [_kept_sentence(instance, result, rows), *_dearer_dates(instance, result, shown)]
     said += [_hidden_sentence(instance, result, rest)] if rest else []
     note = "Floor: the share of demand that has to be served in a shock. "
     if any(each.row.is_many for each in shown):
@@ -120,11 +120,14 @@ def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShownRo
     return f"{said}; at most {si(unserved_money(instance, most), result.money)} goes unserved in one."
 
 
-def _kept_sentence(result: Result, rows: Sequence[RowOutcome]) -> str:
-    """Return how many shocks the plan survives; a remark says that each shock of an entry counts."""
+def _kept_sentence(instance: Instance, result: Result, rows: Sequence[RowOutcome]) -> str:
+    """Return how many shocks the plan survives, if any has a floor; a remark says that each of an entry counts."""
     each = " Each date, length or draw of a shock counts as one." if any(row.is_many for row in rows) else ""
     kept = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')} survived"
-    return f"{kept}{may_fail_words(result)}.{each}"
+    return f"{f'{kept}{may_fail_words(result)}' if has_floors(instance) else NO_FLOORS}.{each}"
+
+
+NO_FLOORS = "No shock has a survival floor"
 
 
 def may_fail_words(result: Result) -> str:
@@ -157,10 +160,17 @@ def _row_name(instance: Instance, each: _ShownRow) -> str:
 
 def _row_verdict(instance: Instance, each: _ShownRow) -> str:
     row = each.row
+    if not _has_floor(instance, row.shocks):
+        return "no floor"
     if row.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
         return f"✗ {row.count_text}{_segments_below(instance, each.outcomes)}" if row.failed else held
     return "✓ held" if row.survives else f"✗ missed{_segments_below(instance, [each.shown])}"
+
+
+def _has_floor(instance: Instance, names: Iterable[str]) -> bool:
+    """Return whether a segment has a survival floor above 0 in any of the named shocks."""
+    return any(highest_floor(instance, names, d) > 0 for d in instance.demands)
 
 
 def _segments_below(instance: Instance, outcomes: Sequence[Outcome]) -> str:
@@ -216,7 +226,8 @@ def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterato
 def _loss_text(instance: Instance, outcome: Outcome, money: str) -> str:
     """Return a shock with its unserved demand, and a remark if all floors hold."""
     name = f"{dated_name(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
-    held = ", though floors hold" if outcome.survives else ""
+    held = ", though floors hold" if _has_floor(instance, [outcome.name]) else ", where no floor is set"
+    held = held if outcome.survives else ""
     return f"{name}: {', '.join(_unserved_words(instance, outcome, money))}{held}"
 
 
@@ -234,8 +245,8 @@ def _hardest_hit(instance: Instance, worst: Outcome) -> str:
     if service is None:
         return f"Hardest hit: {display_name(instance, d)}, {si(short[d], 't')} unserved, floor held."
     served, floor = in_percent(service.worst_service, service.floor)
-    where = f"{served} % served in {service.worst_period} against a floor of {floor} %, held"
-    return f"Hardest hit: {display_name(instance, d)}, {where}."
+    against = f" against a floor of {floor} %, held" if service.floor > 0 else ", without a floor then"
+    return f"Hardest hit: {display_name(instance, d)}, {served} % served in {service.worst_period}{against}."
 
 
 def event_window(instance: Instance, outcome: Outcome) -> str:

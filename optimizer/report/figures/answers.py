@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from optimizer.disruptions.adversary import attack_budget_text
-from optimizer.instance.derived import but_samples, display_name
+from optimizer.instance.derived import but_samples, display_name, has_floors
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import LABEL_LENGTH, AnswerChart, BarPart, ChartRow, Tone
@@ -385,5 +385,6 @@ def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
             continue
         failed, count = sum(each.fails for each in result.shocks), len(result.shocks)
         fails = f"✗ {failed:,} of {count:,}, survival gap {si(result.survival_gap, money)}; " if failed else ""
+        fails = fails if has_floors(found.cases[column.case]) else "no floors; "
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
         yield ChartRow(name, words, ((0.0, result.outlay, "broken" if failed else "own"),))

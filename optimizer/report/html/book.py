@@ -91,7 +91,7 @@ class PlanView:
             "status": result.status,
             "survives": result.survives,
             "sentence": narrative.answer_sentence(instance, result),
-            "headline": narrative.short_verdict(result),
+            "headline": narrative.short_verdict(result, instance),
             "facts": self.facts(instance, counted_from),
             "build": [list(item) for item in _to_build(self.moves, money)],
             "build_note": outlay_part_note(self.moves),

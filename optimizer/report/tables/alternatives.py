@@ -11,7 +11,7 @@ from optimizer.instance.derived import but_samples, display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
-from optimizer.report.narrative import GAPS_PRICED, base_name, signed_amount
+from optimizer.report.narrative import GAPS_PRICED, base_name
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import closing_lines, cross_table, screen_table
 from optimizer.results.frames import FrameRow
@@ -20,7 +20,7 @@ from optimizer.studies.alternatives_result import SAME_PLAN, Alternatives, Range
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.study_frames import OPTION_VERDICTS
 from optimizer.tolerances import FINEST_SHARE
-from optimizer.units import fixed, short, si, si_down, si_up
+from optimizer.units import fixed, short, si, si_down, si_up, signed_amount
 
 VERDICT_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 # Shown where the search found no other plan, which does not prove that none exists.

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name, region_name
+from optimizer.instance.derived import but_samples, display_name, has_floors, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DEPENDENCE, abroad, budget_text, case_title, percent, plural, service_text
 from optimizer.report.narrative import survived_words
@@ -94,11 +94,17 @@ def _case_sentence(comparison: Comparison, case: str) -> str:
         return f"{title}: {_no_plan_text(own)}."
     best = columns[-1].result
     cost = f"costs {si(best.total_cost, money, 4)} in all"
-    if not best.shocks:
-        return f"{title}: the instance has no shocks; the cheapest plan {cost}."
+    if unthreatened := _unthreatened_text(instance, best):
+        return f"{title}: {unthreatened}; the cheapest plan {cost}."
     if not any(column.result.survives for column in columns):
         return f"{title}: {_failing_text(columns, money)}."
     return f"{title}: {_survival_text(columns, _least_outlay(comparison, case), money)}."
+
+
+def _unthreatened_text(instance: Instance, result: Result) -> str:
+    """Return why no shock can fail; empty if one can."""
+    kept = "" if has_floors(instance) else "has no floors to keep, so no shock can fail"
+    return kept if result.shocks else "the instance has no shocks"
 
 
 def _no_plan_text(columns: Sequence[ComparisonColumn]) -> str:
@@ -233,7 +239,7 @@ class _Rows:
         if self.by_case:
             yield f"Budget, {money}", [Text(budget_text(c.budget).removesuffix(" budget")) for c in self.columns]
         if self._has_shocks():
-            yield "Survives", [_survived_cell(column.result) for column in self.columns]
+            yield "Survives", [_survived_cell(self._instance(column), column.result) for column in self.columns]
             for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
                 yield f"{words}, {money}", [_money_cell(c.result, getattr(c.result, gap), 3) for c in self.columns]
         digits = self._digits("total_cost")
@@ -359,10 +365,11 @@ class _Rows:
         return next(instance.options[o].labels.size_unit for instance in instances if o in instance.options)
 
 
-def _survived_cell(result: Result) -> Text:
+def _survived_cell(instance: Instance, result: Result) -> Text:
     if result.baseline is None:
         return Text("no plan", style=FAILS) if result.status != "stopped" else Text("?")
-    count = f"{len(result.shocks_survived):,} of {len(result.shocks):,}" if result.shocks else "no shocks"
+    count = f"{len(result.shocks_survived):,} of {len(result.shocks):,}" if has_floors(instance) else "no floors"
+    count = count if result.shocks else "no shocks"
     doubt = " ?" if result.status == "stopped" else ""
     return Text(count + doubt, style=KEPT if result.survives else FAILS)
 
@@ -417,7 +424,7 @@ def _cases_table(comparison: Comparison) -> Table:
         if result is None or result.baseline is None:
             return Text("–", style="dim")
         amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
-        return _survived_cell(result).append(f"\n{amount}")
+        return _survived_cell(comparison.cases[case], result).append(f"\n{amount}")
 
     return cross_table(
         f"Cases and budgets, {next(iter(comparison.cases.values())).money}",
