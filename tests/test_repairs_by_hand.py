@@ -43,7 +43,7 @@ def test_how_much_sooner_a_plant_would_have_to_come(tmp_path: Path) -> None:
     assert "With this repair the plan costs 5,500 USD, with an outlay of 1,500 USD." in said
     less = "Less demand 100 % lower (by 100 t/yr). 99 % is not enough. With this repair the plan costs 0 USD"
     assert less in said
-    assert "✗ Shorter shocks cannot work: not even one quarter of them is survived." in said
+    assert "✗ Shorter shocks cannot work: with every shock cut to 3 months, not all are survived." in said
     assert "✗ Lower floors cannot work: only without any floor." in said
 
 

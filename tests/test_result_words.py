@@ -200,7 +200,7 @@ def test_attacks_that_are_deterred_are_counted_with_what_they_cost_too_much() ->
     instance = so.load(CASES / "hand_deter.yaml")
     result = so.withstand(instance, settings=so.Settings(mip_gap=0.0, accuracy=0.0))
     said = dict(narrative.facts(instance, result))["Adversary"]
-    wanted = "0 attacks shaped the plan, of 1 set of targets at 1 start; "
+    wanted = "0 attacks faced by the plan, of 1 set of targets at 1 start; "
     assert said == f"{wanted}1 attack deterred, by 0.001 USD at least; none of the others breaks a floor"
     # The plan faces no shock, and yet nothing of it would be bought without the adversary: leverage at 40.02.
     assert (result.calm_builds, result.calm_cost) == ((), pytest.approx(0.0))

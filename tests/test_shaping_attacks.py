@@ -82,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_saved_plan_says_which_attacks_count(folder: Path) -> None:
     _, said = run("compare", str(folder / "plan.json"), "--budgets", "4M", "--quick")
-    assert "without --adversary, of attacks only those count that shaped the plan" in said
+    assert "without --adversary, of attacks only those count that are among its shocks" in said
     _, said = run("compare", str(folder / "besieged.yaml"), "--budgets", "4M", "--quick")
     assert "of attacks only" not in said
 
@@ -153,15 +153,15 @@ def test_a_brief_says_which_shocks_plans_count(folder: Path) -> None:
     run("report", str(folder / "plan.json"), "--output", str(brief))
     text = " ".join(brief.read_text(encoding="utf-8").split())
     assert "With any budget the plan keeps every floor, and costs 17M USD more." in text
-    assert "Of the adversary's attacks, those that shaped each plan or break it are its shocks" in text
+    assert "Of the adversary's attacks, those found for each plan and those that break it are its shocks" in text
     assert "What ordering a year later does is not computed of a plan that was made against an adversary." in text
 
 
 def test_requirements_say_which_attacks_count(folder: Path) -> None:
     page = folder / "requirements.html"
     _, said = run("report", str(folder / "plan.json"), "--requirements", "--quick", "--output", str(page))
-    assert "only those count here that shaped the plan" in said
-    assert "only those count here that shaped the plan" in page.read_text(encoding="utf-8")
+    assert "only those count here that are among the shocks of the plan" in said
+    assert "only those count here that are among the shocks of the plan" in page.read_text(encoding="utf-8")
 
 
 def test_the_frontier_says_which_shocks_plans_count(folder: Path) -> None:

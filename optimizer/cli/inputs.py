@@ -75,7 +75,7 @@ def is_made_against_adversary(file: str) -> bool:
 def print_source(file: str) -> None:
     """Print to stderr that the instance inside a saved plan is used; nothing if the file is not a saved plan."""
     if is_saved_plan(file):
-        attacks = "; without --adversary, of attacks only those count that shaped the plan, as listed shocks"
+        attacks = "; without --adversary, of attacks only those count that are among its shocks"
         said = f"the instance inside it is used{attacks if is_made_against_adversary(file) else ''}"
         common.print_message(f"{file} is a saved plan: {said}.")
 
@@ -193,8 +193,8 @@ def _choose_future(instance: "Instance", name: str) -> "Edited":
     from optimizer.instance.edits import Edited, branch_edits, in_future
 
     chosen = in_future(instance, name)
-    paths = dict.fromkeys(edit.path for edit in branch_edits(instance)[name])
-    return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",), (f"future {name} alone",))
+    paths = ", ".join(dict.fromkeys(edit.path for edit in branch_edits(instance)[name]))
+    return Edited(chosen, (f"Future {name} alone; it changes {paths or 'nothing'}.",), (f"future {name} alone",))
 
 
 def _apply_steps(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Tasks of every page; with no more processors than tasks, each task uses one processor.
 _TASKS = ("budgets", "delays", "figures")
 # Note on stockpile requirements, if the plan was made against an adversary.
-SHAPING_ATTACKS = "Of the adversary's attacks, only those count here that shaped the plan, as listed shocks."
+SHAPING_ATTACKS = "Of the adversary's attacks, only those count here that are among the shocks of the plan."
 
 
 @dataclass(frozen=True)

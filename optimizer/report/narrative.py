@@ -135,10 +135,10 @@ def _outcome_of_attacks(result: Result, faced: Faced, instance: Instance | None)
 
 
 def _adversary_text(result: Result, faced: Faced) -> str:
-    """Describe the attacks that shaped the plan or are deterred, and the worst attack that is left."""
+    """Describe the attacks that are shocks of the plan or deterred, and the worst attack that is left."""
     sets = "any set of targets that the adversary can afford"
     sets = sets if faced.sets is None else f"{plural(faced.sets, 'set')} of targets"
-    shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
+    shaped = f"{plural(len(faced.attacks), 'attack')} faced by the plan, of {sets} at {plural(faced.starts, 'start')}"
     if faced.deterred:
         margin = min(faced.costs.get(name, math.inf) for name in faced.deterred) - faced.attack_budget
         shaped += f"; {plural(len(faced.deterred), 'attack')} deterred, by {si(margin, result.money)} at least"

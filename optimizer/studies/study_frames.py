@@ -275,12 +275,13 @@ def shaping_attacks(found: "AttackResult") -> Frame:
         FrameColumn("window", of=lambda each: windowed(each.with_plan.first, each.with_plan.last, "–")),
         of_attack("price", unit=money, form="amount"),
         of_attack("cost", label="Costs it", unit=money, form="enough", is_shown=is_deterrable),
-        FrameColumn("without", "Nothing built", money, "amount", of=lambda each: each.without.gap),
+        FrameColumn("without", "Nothing bought", money, "amount", of=lambda each: each.without.gap),
         FrameColumn("with_plan", "With the plan", money, "amount", of=lambda each: each.with_plan.gap),
         of_attack("breaks", form="yes", is_shown=False),
     )
-    note = "What each leaves below the floors, at shortage cost: with nothing bought, and with the plan."
-    return Frame.of_items("shaping", "Attacks that shaped the plan", found.shaping, columns, note)
+    note = "What each leaves below the floors, at shortage cost: with nothing bought, and with the plan.\n"
+    note += "Each was listed to find the plan; without it the plan may be the same."
+    return Frame.of_items("shaping", "Attacks among the shocks of the plan", found.shaping, columns, note)
 
 
 def attacks_not_made(found: "AttackResult") -> Frame:

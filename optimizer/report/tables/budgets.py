@@ -453,7 +453,7 @@ def note_on_attacks(result: Result, others: Sequence[object]) -> str:
     """Return the note on which attacks count as shocks; empty without `others` to compare or without an adversary."""
     if not others or result.adversary is None:
         return ""
-    listed = "Of the adversary's attacks, those that shaped each plan or break it are its shocks"
+    listed = "Of the adversary's attacks, those found for each plan and those that break it are its shocks"
     return f"{listed}; in gaps only the worst at each start counts."
 
 

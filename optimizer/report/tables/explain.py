@@ -459,7 +459,7 @@ class ExplanationPrinter:
             sure += "" if explanation.tolerance_base is None else f", {share_of_base(explanation.tolerance_base)}"
         sure += ", unless said otherwise."
         if self.instance.policy.gap_price is not None:
-            sure += " Each of them keeps every floor, whatever that costs: no gap at its price is allowed in it."
+            sure += " Each keeps every floor, whatever that costs, although gaps have a price."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late + self.rows.note + attack_parts_note(self.instance), style="dim"))
 

@@ -264,7 +264,7 @@ def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
         of=None,
         words="shorter shocks",
         most=longest - 1,
-        why=f"not even one {horizon.step} of them is survived",
+        why=f"with every shock cut to {horizon.months} month{'s' * (horizon.months > 1)}, not all are survived",
         vary=lambda _, steps: with_windows_up_to(what_ifs.apart, (longest - steps) * horizon.months),
         amount=lambda steps: float((longest - steps) * horizon.months),
     )
