@@ -405,6 +405,16 @@ def test_map_draws_the_baseline_of_the_periods_of_the_shock() -> None:
     assert "The baseline is that of the periods of the shock." in words(draw_plot(drawn, "map", Choice(), "svg"))
 
 
+def test_a_shock_is_said_to_leave_makers_free_to_stand_idle(tiny: Book) -> None:
+    instance = so.load(TINY, ["options.plant.min_utilisation=0.5"])
+    drawn, idle = book(instance, single_point(instance, so.solve(instance))), "In a shock no maker has to run"
+    for kind in ("map", "sources", "sankey"):
+        assert idle in words(draw_plot(drawn, kind, Choice(shock="embargo@2029"), "svg"))
+        assert idle not in words(draw_plot(tiny, kind, Choice(shock="embargo@2029"), "svg"))
+    assert idle not in words(draw_plot(drawn, "sankey", Choice(), "svg"))
+    assert [idle in table["caption"] for table in map_table(instance, maps_of(drawn))] == [False, True]
+
+
 def test_outlay_stands_beside_what_is_spent_where_others_pay_a_part() -> None:
     """The plant of 5M counts by 30 %, which is 1.5M; the reserve of 6.5M counts in full: 8M of 11.5M."""
     instance = so.load(TINY, ["options.plant.budget_share=0.3"])

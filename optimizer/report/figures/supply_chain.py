@@ -75,6 +75,13 @@ def place_title(instance: Instance, place: ChainPlace) -> str:
     return words[place.kind]
 
 
+def idle_note(instance: Instance, *paths: str) -> str:
+    """Return the note that makers can stand idle in a shock, after a space; empty if none of the paths needs it."""
+    has_to_run = any(each.min_utilisation > 0 for each in instance.activities.values())
+    note = " In a shock no maker has to run (min_utilisation holds in the baseline only): one that is not cut off can "
+    return f"{note}stand idle where another is cheaper." if has_to_run and set(paths) - {BASELINE} else ""
+
+
 class Atlas:
     """Numbers of places and commodities, shared by all chains of a report."""
 
@@ -148,7 +155,7 @@ def draw_sankey(
     served = percent(drawn.served / drawn.demanded if drawn.demanded else 1.0)
     add_footer(canvas, f"Of a demand of {si(drawn.demanded, 't')} a year {served} "
          "is served. Bands: share of the demand for each commodity; makers of one commodity share a pool. "
-         f"{of_plan(result)}", handles)  # fmt: skip
+         f"{of_plan(result)}{idle_note(instance, key)}", handles)  # fmt: skip
     canvas.figure.draw_without_rendering()
     bands.part_names()
     return canvas

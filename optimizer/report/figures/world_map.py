@@ -29,6 +29,7 @@ from optimizer.report.figures.canvas import (
     remove_frame,
     set_panel_title,
 )
+from optimizer.report.figures.supply_chain import idle_note
 from optimizer.report.format import percent, plural, shock_title
 from optimizer.results.result import Result
 from optimizer.studies.purchases import OUTLAY_IS_A_PART, Purchase, spent_words
@@ -226,7 +227,7 @@ def draw_map(
         canvas,
         "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a "
         f"union at its capital, others below. Outlines: countryinfo. Money undiscounted.{_notes(maps)} "
-        f"{of_plan(result)}",
+        f"{of_plan(result)}{idle_note(instance, *(shown.path for shown in maps))}",
         _legend(canvas.panels),
     )
     # The width of names is known only after the layout.
@@ -420,7 +421,7 @@ def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, An
             "caption": f"{map_words(instance, shown)}{_unmade_words(instance, shown)}. Crossing: "
             + ("; ".join(f"{region_name(instance, source)} to {region_name(instance, target)} {si(tonnes, 't/yr')}"
                          for source, target, tonnes in shown.flows) or "nothing")
-            + (f". {OUTLAY_IS_A_PART}" if is_part else "."),
+            + (f". {OUTLAY_IS_A_PART}" if is_part else ".") + idle_note(instance, shown.path),
         }
         for shown in maps
     ]  # fmt: skip

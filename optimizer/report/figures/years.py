@@ -40,7 +40,7 @@ from optimizer.report.figures.canvas import (
     stock_looks,
     thin_ticks,
 )
-from optimizer.report.figures.supply_chain import place_title
+from optimizer.report.figures.supply_chain import idle_note, place_title
 from optimizer.report.format import PART_NAMES, plural, shock_title, shortened
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Plan
 from optimizer.results.result import Result
@@ -378,7 +378,8 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
     handles = [Patch(facecolor=colour, hatch=hatch, label=source) for source, (colour, hatch) in looks.items()]
     add_footer(
         canvas,
-        f"{chosen} By who delivers to the segment last, not by where the ore is from. {of_plan(result)}",
+        f"{chosen} By who delivers to the segment last, not by where the ore is from. {of_plan(result)}"
+        f"{idle_note(instance, *(shown.path for shown in both))}",
         handles,
     )
     return canvas
