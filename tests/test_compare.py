@@ -291,6 +291,12 @@ def test_costs_without_shocks_are_a_row_where_a_budget_leaves_demand_unserved_wi
     rows = printed_rows(compare(instance, [5000, None], facts=(), settings=EXACT))
     assert rows["Total cost, USD"] == ["5,000", "8,000"]
     assert not any(label.startswith("Cost without") for label in rows)
+    # At 50.005 a tonne short what is missing costs 0.4 more than the plant: both costs have the digits that show it.
+    data = instance.model_dump(mode="json", exclude_unset=True)
+    data["demands"]["all"]["shortage_cost"] = 50.005
+    rows = printed_rows(compare(so.read(data), [0, None], facts=(), settings=EXACT))
+    assert rows["Cost without shocks,"] == ["4,000.4", "4,000"]
+    assert rows["Total cost, USD"] == ["4,000.4", "8,000"]
 
 
 def test_the_price_of_survival_is_a_row_with_digits_that_show_a_proven_difference_by_hand() -> None:

@@ -376,6 +376,10 @@ def test_planning_together_that_costs_more_without_a_shock_is_no_part_of_the_sav
     said = dict(share_facts(found))["Together"]
     assert "34 % less than apart; 6M more than apart without any shock; with shocks" in said
     assert said.endswith("more than without")
+    # Of a joint cost below 0 no share is saved: it would be above 100 %.
+    with monkeypatch.context() as patch:
+        patch.setattr(CostShares, "saving_share", 1.13)
+        assert "6M USD, 3.1M USD less than apart; 6M more" in dict(share_facts(found))["Together"]
     # Where it is a part of the saving, what surviving costs is what is paid together and this part.
     monkeypatch.setattr(CostShares, "saving_without_shocks", 1e6)
     part, more = dict(share_facts(found))["Together"], found.joint.price_of_survival if found.joint else None

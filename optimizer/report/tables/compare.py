@@ -242,7 +242,7 @@ class _Rows:
             yield "Survives", [_survived_cell(self._instance(column), column.result) for column in self.columns]
             for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
                 yield f"{words}, {money}", [_money_cell(c.result, getattr(c.result, gap), 3) for c in self.columns]
-        digits = self._digits("total_cost")
+        digits = self._cost_digits()
         yield f"Total cost, {money}", [self._cost_cell(column, digits) for column in self.columns]
         yield from self._prices(money)
         yield f"Outlay, {money}", [_money_cell(column.result, column.result.outlay, 4) for column in self.columns]
@@ -263,11 +263,8 @@ class _Rows:
         """
         if any(column.result.price_of_survival is not None and column.result.shocks for column in self.columns):
             if cost_without_shocks_differs(self.columns):
-                digits = self._digits("calm_cost")
-                yield (
-                    f"Cost without shocks, {money}",
-                    [_money_cell(c.result, c.result.calm_cost, digits) for c in self.columns],
-                )
+                costs = [_money_cell(c.result, c.result.calm_cost, self._cost_digits()) for c in self.columns]
+                yield f"Cost without shocks, {money}", costs
             digits = self._digits("price_of_survival")
             yield (
                 f"{self._price_words()}, {money}",
@@ -280,6 +277,11 @@ class _Rows:
         if survives == {False}:
             return "Price of the plan"
         return "Price of survival (where a gap is left: of the plan)" if False in survives else "Price of survival"
+
+    def _cost_digits(self) -> int:
+        """Return the digits of total costs and of costs without shocks, one number as their difference is a price."""
+        has_both = cost_without_shocks_differs(self.columns)
+        return max(self._digits("total_cost"), self._digits("calm_cost") if has_both else DIGITS)
 
     def _digits(self, name: Literal["total_cost", "calm_cost", "price_of_survival"]) -> int:
         """Return the digits that show a tenth of the least proven difference of a figure, `DIGITS` to `MOST_DIGITS`."""

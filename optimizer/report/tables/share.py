@@ -121,7 +121,7 @@ def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
         borne = (f"{member_name(found, each.member)} {range_text(_borne(found, each))}" for each in found.shares)
-        yield "In all", f"{', '.join(borne)} {money}"
+        yield "In all", f"{', '.join(borne)} {money}, by the {SOLUTION_NAMES[found.leading]}"
     yield "Joint plan", _joint_plan_text(found)
     yield "Core", core_text(found)
     yield from ((SOLUTION_NAMES[solution].capitalize(), _leaving_text(found, solution)) for solution in SOLUTIONS)
@@ -186,7 +186,8 @@ def _saving_text(found: CostShares) -> str:
     assert saving is not None
     if saving.value < 0:
         return f"{range_text(-saving, money)} more than apart"
-    less = "" if share is None else f" or {percent(share)}"
+    # Above 1 the joint cost is below 0.
+    less = "" if share is None or share > 1 else f" or {percent(share)}"
     return f"{range_text(saving, money)}{less} less than apart"
 
 
