@@ -333,7 +333,7 @@ def test_a_hidden_segment_below_its_floor_only_in_a_sample_that_may_fail_is_told
         (0.0, 0, "nothing more goes unserved"),
         (-500.0, 0, "nothing more goes unserved"),
         (500.0, 0, "nothing more goes unserved; it costs 500 USD more"),
-        (500.0, 1, "nothing more goes unserved; it costs 500 USD more; against 1 rule of the file"),
+        (500.0, 1, "nothing more goes unserved; it costs 500 USD more; against 1 rule of the file (policy: is broken)"),
     ],
 )
 def test_a_delay_that_harms_no_shock_says_what_it_costs(cost: float, rules: int, said: str) -> None:

@@ -253,7 +253,7 @@ def test_additions_say_how_many_of_the_broken_shocks_they_were_tried_on(
     assert {"Survived of 10", "Gap closed, sum of 10", "Outlay per shock of 10"} < set(head)
     for text in (said, table["caption"]):
         assert "Checked on 10 of the 300 broken shocks, evenly spread." in text
-        assert "Outlay per shock falls with the number of samples" in text
+        assert "outlay divided by the shocks then survived; it falls with the number of samples" in text
 
 
 def test_reinforcements_by_hand(by_hand: so.Result) -> None:

@@ -156,7 +156,8 @@ class Reinforcements:
     def note(self) -> str:
         """Note on the number of broken shocks checked, and on the use of the outlay for each shock survived."""
         few = f"Checked on {self.checked:,} of the {self.failed:,} broken shocks, evenly spread. "
-        alone = "Outlay per shock falls with the number of samples: it compares rows of this table alone."
+        alone = "Outlay per shock: outlay divided by the shocks then survived; it falls with the number of samples, "
+        alone += "and compares rows of this table alone."
         return few * (self.checked < self.failed) + alone
 
     def to_dict(self) -> dict[str, Any]:

@@ -196,8 +196,8 @@ def alternatives_part(
         FrameColumn("plan", is_index=True),
         FrameColumn("outlay", unit=result.money, form="millions"),
         FrameColumn("failed", "Shocks not survived", form="count"),
-        FrameColumn("gap", "Survival gap, all shocks", result.money, "millions"),
-        FrameColumn("worst_gap", "Gap in the worst shock", result.money, "millions"),
+        FrameColumn("gap", narrative.GAP_OF_ALL, result.money, "millions"),
+        FrameColumn("worst_gap", "Gap of the worst shock", result.money, "millions"),
         FrameColumn("more", "Cost against this plan", result.money, "millions"),
         FrameColumn("differs", "Options more or less"),
     )
@@ -222,7 +222,7 @@ def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock at its shortage cost"
     note += f"{unserved}; survival gaps are not in it."
     if len(result.shocks) > 1:
-        note += " Survival gap, all shocks: a sum over shocks, each on its own, to compare plans by; no gap that can "
+        note += " Gap of all shocks: a sum over shocks, each on its own, to compare plans by; no gap that can "
         note += "occur."
     note += _note_on_samples(result)
     note += _note_on_rules(instance) if has_nothing else ""

@@ -235,7 +235,11 @@ def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
 def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
     """Return the effect of a delay: largest growth of a gap or shortage, shocks that fail only now, broken rules."""
     text = _shortage_text(instance, result, delay)
-    return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file" if delay.broken_rules else text
+    if not delay.broken_rules:
+        return text
+    first, *others = delay.broken_rules
+    which = f"{first.where}: {first.what}{f'; and {len(others)} more' if others else ''}"
+    return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file ({which})"
 
 
 def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:

@@ -474,7 +474,7 @@ def draw_waterfall(instance: Instance, result: Result) -> Canvas:
     panel.set_xlabel(f"present value, {result.currency}")
     panel.grid(axis="x")
     what = "Cost by part, less that of the same instance without shocks" if is_beyond else "Every part of the cost"
-    less = " Hatched: less than that." if is_beyond else " Hatched: comes back."
+    less = " Hatched: a part that costs less than without shocks." if is_beyond else " Hatched: comes back."
     hatched = less if any(step.amount < 0 for step in steps) else ""
     add_footer(canvas, f"{what}; present value, {result.currency}.{hatched} {beyond_note(result)}".rstrip())
     return canvas

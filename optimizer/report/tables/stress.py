@@ -99,7 +99,7 @@ def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
         group = _group_name(stress, weak)
         group = group if is_variation(weak.name) else f"{GROUP_HEADS[weak.by].lower()} {group}"
         yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
-    beyond = "" if stress.instance.policy.budget is None else " (budget ignored)"
+    beyond = "" if stress.instance.policy.budget is None else " (budget and policy ignored)"
     yield from (
         (HELPS[by], f"{name}: {reinforcement_text(stress, addition)}{beyond}")
         for by, addition in most_helpful(stress).items()
@@ -297,7 +297,7 @@ def _reinforcements_table(stress: Stress) -> Table:
         stress.instance,
         stress.frames.frame("reinforcements"),
         caption="\n".join(_reinforcement_notes(stress, found)),
-        heads={"option": "Addition", "gap_removed": "Gap", "per_shock": f"Outlay a\nshock\n{stress.money}"},
+        heads={"option": "Addition", "gap_removed": "Gap", "per_shock": f"Outlay\nper\nshock\n{stress.money}"},
         cells={
             "option": lambda row: Text.assemble(
                 display_name(stress.instance, row["option"]), (f" · {row['kind']}", "dim")
