@@ -134,12 +134,18 @@ def _value_rows(
     releases = any(max(row, default=0.0) > 0 for row in found.result.plan.stocks.values())
     ordered = sorted(some, key=lambda each: (each.value.survives is not False, -abs(each.value.change or 0.0)))
     for each in ordered[:_OF_GROUP]:
-        label, figure, _ = value_cells(instance, each, releases=releases)
-        fails, is_open = each.value.survives is False, each.value.change is not None and each.value.low is None
-        if each.value.is_proven:
-            figure = f"{difference_text(each.value.difference, SHOWN_SHARE)} {instance.money}"
-        figure = figure.lower() if fails else DASH if is_open else figure
+        label, figure = _value_words(instance, each, releases=releases)
         yield ChartRow(label, figure, _value_part(each.value, largest) if figure != DASH else (), title)
+
+
+def _value_words(instance: Instance, row: ValueRow, *, releases: bool) -> tuple[str, str]:
+    """Return the title of a value, and the change or the range that is proven; a dash if no change is."""
+    value, (title, figure, _) = row.value, value_cells(instance, row, releases=releases)
+    if value.is_proven:
+        return title, f"{difference_text(value.difference, SHOWN_SHARE)} {instance.money}"
+    if value.survives is False:
+        return title, figure.lower()
+    return title, DASH if value.change is not None and value.low is None else figure
 
 
 def _value_part(value: PartValue, largest: float) -> tuple[BarPart, ...]:

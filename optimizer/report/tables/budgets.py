@@ -340,10 +340,14 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
         if (o in before) != (o in after) or abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
     lost = lost_shocks(step.before, step.after)
-    more = [f"and {len(parts) - 6} more"] if len(parts) > 6 else []
-    said = "; ".join([*parts[:6], *more]) or "the same, at other times"
+    said = _first_parts(parts) or "the same, at other times"
     lower = "a lower cost with gaps at their price" if step.after.has_priced_gaps else "a smaller sum of gaps"
     return said + (f"; no longer survives {list_names(list(lost), 3)}, for {lower}" if lost else "")
+
+
+def _first_parts(parts: Sequence[str], most: int = 6) -> str:
+    more = [f"and {len(parts) - most} more"] if len(parts) > most else []
+    return "; ".join([*parts[:most], *more])
 
 
 def breakpoints_table(comparison: Comparison) -> Table | Text:
