@@ -25,7 +25,7 @@ def test_the_table_comes_first_and_fits(plan: str) -> None:
         assert done.stderr == ""
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert done.stdout.startswith("tiny: 3 of 3 chokepoints can break a floor")
-        assert "with the plan (no shock of the file begins in 2026)." in " ".join(done.stdout.split())
+        assert "magnets, rival in 2026 (no shock of the file begins in 2026)." in " ".join(done.stdout.split())
         # 2027, the year of the first shock: a floor of 30 t, 60 t in store: 2 years.
         assert "Chokepoint 2026 2027 2030" in " ".join(done.stdout.split())
         assert "0 → 24.0" in done.stdout
@@ -49,7 +49,7 @@ def test_the_year_of_the_headline_is_among_those_shown() -> None:
     floor = ("--set", "demands.motors.survival={2026: 0.1, 2027: 0.9, 2028: 0.1}")
     done = diversify("survive", TINY, *floor, "--set", "options.reserve.initial=100", "--budget", "0")
     said = " ".join(done.stdout.split())
-    assert "the worst is magnets, rival in 2027: 13.3 months with the plan." in said
+    assert "the shortest time is 13.3 months with the plan, for 3 of them, among them magnets, rival in 2027." in said
     assert "Chokepoint 2026 2027 2030 Fails first" in said
     assert "3 of 5 years; --csv has every year." in said
 
@@ -67,7 +67,7 @@ def test_the_headline_says_that_the_worst_shock_does_not_begin_in_that_year() ->
     )
     words = [word for each in sets for word in ("--set", each)]
     said = " ".join(diversify("survive", TINY, *words, "--budget", "0").stdout.split())
-    worst = "the worst is embargo (cuts held for good) in 2027: 24.0 months with the plan"
+    worst = "the shortest time is 24.0 months with the plan: embargo (cuts held for good) in 2027"
     assert f"{worst} (no such shock of the file begins in 2027)." in said
     # Where it begins in that year, nothing is to be said.
     words[-1] = "shocks.embargo.start=2027"
@@ -181,15 +181,25 @@ def test_a_plan_whose_search_was_stopped_exits_with_5() -> None:
     assert "Time to survive" in done.stdout
 
 
+def test_chokepoints_that_break_no_floor_with_the_plan_are_counted_apart() -> None:
+    done = diversify("survive", "examples/wait_or_commit.yaml", "--future", "high")
+    headline = " ".join(done.stdout.split("\n\n")[0].split())
+    assert headline.endswith("with the plan none of 2 chokepoints can break a floor, with nothing bought 2.")
+    assert "! deliberate" not in done.stdout
+
+
 def test_a_year_in_which_a_shock_begins_is_not_said_to_have_none(plan: str) -> None:
     done = diversify("survive", TINY, "--plan", plan, "--set", "shocks.embargo.start=[2026, 2029]")
-    assert "rival in 2026: 0 months with the plan." in " ".join(done.stdout.split())
+    assert "0 months with the plan, for 3 of them, among them magnets, rival in 2026." in " ".join(done.stdout.split())
 
 
 def test_a_shock_of_the_headline_is_said_to_be_cut_for_good(plan: str) -> None:
     both = "shocks.embargo.cuts=[{region: rival, severity: 1}, {process: plant, severity: 1}]"
     words = " ".join(diversify("survive", TINY, "--plan", plan, "--set", both).stdout.split())
-    assert "the worst is embargo (cuts held for good) in 2026: 0 months with the plan" in words
+    assert (
+        "the shortest time is 0 months with the plan, for 3 of them, among them embargo (cuts held for good) in 2026"
+        in words
+    )
 
 
 def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -> None:

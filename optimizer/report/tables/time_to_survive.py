@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -37,14 +38,45 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     if not ending:
         lasts = "is survived for ever" if found.uncut.is_endless else "leaves floors as they are without any cut"
         return f"{instance.title}: each of {plural(count, 'chokepoint')} {lasts}."
-    worst = ending[0]
-    judged = (worst.after or worst.before)[worst.worst]
-    lasts = f"{_months_text(judged)} months" if math.isfinite(judged.months) else "for ever"
-    with_plan = " with the plan" if worst.after else ""
-    name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
-    where = f"{name} in {judged.year}: {lasts}{with_plan}{no_shock_note(instance, worst.kind, worst.name, judged.year)}"
+    breaking, with_plan = _breaking(found), bool(ending[0].after)
+    said = [_count_text(found, len(breaking), with_plan=with_plan)]
+    return f"{instance.title}: {'; '.join([*said, *_shortest_text(instance, breaking, with_plan=with_plan)])}."
+
+
+def _breaking(found: TimeToSurvive, *, bought: bool = True) -> list[Exposure]:
+    """Return the chokepoints that make a floor fail sooner: with the plan if it is `bought`, else with nothing."""
+    is_judged = bought and bool(found.uncut.after)
+
+    def judged(each: Exposure) -> Exposure:
+        return replace(each, before=()) if is_judged else replace(each, after=())
+
+    return [each for each in found.ending if judged(each).shortens(judged(found.uncut))]
+
+
+def _count_text(found: TimeToSurvive, breaking: int, *, with_plan: bool) -> str:
+    """Return how many chokepoints can break a floor, with the plan, if there is one, and with nothing bought."""
     ends = "can break a floor" if found.uncut.is_endless else "make a floor fail sooner than it does without any cut"
-    return f"{instance.title}: {len(ending):,} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
+    said = f"{f'{breaking:,}' if breaking else 'none'} of {plural(len(found.exposures), 'chokepoint')} {ends}"
+    if not with_plan:
+        return said
+    before = len(_breaking(found, bought=False))
+    if before == breaking:
+        return f"{said}, with the plan as with nothing bought"
+    return f"with the plan {said}, with nothing bought {f'{before:,}' if before else 'none'}"
+
+
+def _shortest_text(instance: Instance, breaking: Sequence[Exposure], *, with_plan: bool) -> Iterator[str]:
+    """Yield the shortest time to survive, and which chokepoint has it, or the first of those that have."""
+    if not breaking:
+        return
+    judged = [(each.after or each.before)[each.worst] for each in breaking]
+    worst, year, months = breaking[0], judged[0].year, _months_text(judged[0])
+    name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
+    where = f"{name} in {year}{no_shock_note(instance, worst.kind, worst.name, year)}"
+    equal, lasts = sum(_months_text(each) == months for each in judged), f"{months} months"
+    lasts += " with the plan" * with_plan
+    among = f", for {equal:,} of them, among them" if equal > 1 else ":"
+    yield f"the shortest time is {lasts}{among} {where}"
 
 
 def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
@@ -90,8 +122,9 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
         lines.append(
             "Nothing is cut: months until a floor fails without any cut; only what fails a floor sooner is listed."
         )
-    lines.append("! deliberate: leverage, where a plan has any, restrains it.")
-    if any(_is_more_than_steady_cuts(spec) for spec in instance.shocks.values()):
+    if any(each.deliberate for each in rows[:MOST]):
+        lines.append("! deliberate: leverage, where a plan has any, restrains it.")
+    if any(map(_is_more_than_steady_cuts, instance.shocks.values())):
         lines.append("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its "
                      "window, surge, floors and reliability of deals.")  # fmt: skip
     left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
