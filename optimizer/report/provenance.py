@@ -190,7 +190,7 @@ def run_facts(result: Result) -> tuple[tuple[str, str], ...]:
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
         ("Settings", ", ".join(f"{SETTING_NAMES.get(key, key)} {_setting(value)}" for key, value in settings.items())),
-        ("Search", f"{plural(rounds, 'round')}, {plural(len(result.history), 'step')}"),
+        ("Search", plural(rounds, "round") if rounds else "without rounds"),
     ]
     said += [("Changed", change) for change in result.changes]
     said += [("Note", note) for note in result.notes]
