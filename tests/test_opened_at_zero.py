@@ -55,8 +55,8 @@ def test_every_plan_opens_what_it_requires_by_hand() -> None:
     assert (site.least.size, site.cheapest, site.greatest.size) == (0, 0, pytest.approx(0.8775, rel=1e-3))
     assert (plant.least.size, plant.greatest.size) == (pytest.approx(24.1225, rel=1e-4), pytest.approx(28.51, rel=1e-4))
     text = printed(alternatives_parts(found, 80))
-    assert "of 2 options 2 are must-have" in text
-    assert "site · refining must-have 0 0 0.877 plant" in text
+    assert "of 2 options 2 are in every plan" in text
+    assert "site · refining in every plan 0 0 0.877 plant" in text
     assert "site, t/yr 0 0.877 " in text
     assert "0: opened at size 0, for another option that requires it." in text
 

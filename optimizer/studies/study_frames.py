@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # The order in which options are listed, by verdict.
 OPTION_VERDICTS = ("must-have", "real choice", "not settled", "never worth it")
+# How each is printed: a plan may leave out what is worth it for want of room, and may buy what it does not need.
+VERDICT_WORDS = dict(zip(OPTION_VERDICTS, ("in every plan", "in some plans", "not settled", "in no plan"), strict=True))
 
 
 def _columns(form: Form, unit: str, *names: str) -> tuple[FrameColumn, ...]:

@@ -29,7 +29,7 @@ from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
-from optimizer.studies.study_frames import OPTION_VERDICTS
+from optimizer.studies.study_frames import OPTION_VERDICTS, VERDICT_WORDS
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
@@ -207,7 +207,7 @@ def _alternatives(found: Alternatives) -> AnswerChart:
         sizes = ((each.least.size, each.verdict == "must-have"), (each.cheapest, is_bought))
         least, cheapest = (size / most if most > 0 else float(buys) for size, buys in sizes)
         part = (least, 1.0, tones[each.verdict])
-        return ChartRow(display_name(instance, each.option), words, (part,), each.verdict, cheapest)
+        return ChartRow(display_name(instance, each.option), words, (part,), VERDICT_WORDS[each.verdict], cheapest)
 
     rows, left = _limited(map(row, shown))
     return AnswerChart(

@@ -18,7 +18,7 @@ from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import SAME_PLAN, Alternatives, RangeEnd, SizeRange
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.study_frames import OPTION_VERDICTS
+from optimizer.studies.study_frames import OPTION_VERDICTS, VERDICT_WORDS
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import fixed, short, si, si_down, si_up, signed_amount
 
@@ -59,7 +59,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     priced = f", {GAPS_PRICED}," if result.has_priced_gaps else ""
     options = plural(len(found.ranges), "option")
     return (
-        f"{instance.title}: of {options} {_verdict_counts(found)}, in plans that cost{priced} "
+        f"{instance.title}: of {options} {_verdict_counts(found)}, among plans that cost{priced} "
         f"up to {si(found.extra_cost, instance.money)} more than {what} ({cost}{_proven_cost(instance, found)}), "
         f"{short(100 * found.within)} % of {base_name(found.tolerance_base)}."
     )
@@ -68,16 +68,10 @@ def _headline(instance: Instance, found: Alternatives) -> str:
 def _verdict_counts(found: Alternatives) -> str:
     """Return the number of options with each verdict, as the middle of a sentence."""
     counts = {name: sum(each.verdict == name for each in found.ranges) for name in OPTION_VERDICTS}
-    named = [(count, _verdict_phrase(name, count)) for name, count in counts.items() if count]
+    named = [(count, VERDICT_WORDS[name]) for name, count in counts.items() if count]
     said = [f"{count} {name}" for count, name in named]
     first, what = named[0]
     return ", ".join([f"{first} {'is' if first == 1 else 'are'} {what}", *said[1:]])
-
-
-def _verdict_phrase(name: str, count: int) -> str:
-    if name != "real choice":
-        return name
-    return "a real choice" if count == 1 else "real choices"
 
 
 def _proven_cost(instance: Instance, found: Alternatives) -> str:
@@ -95,7 +89,10 @@ def _ranges_table(instance: Instance, found: Alternatives) -> Table:
     caption = f"Over all plans within the tolerance{condition_on_plans(instance, found.cheapest)}. "
     caption += f"Proven to {share_text(found.size_accuracy)} of the option's largest size"
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if is_open else ".\n"
-    caption += "must-have: no such plan does without it. never worth it: none buys it. real choice: only some buy it.\n"
+    if any(each.verdict == "never worth it" for each in found.ranges):
+        caption += (
+            "In no plan: it costs more than the tolerance pays for, or the budget or another rule rules it out.\n"
+        )
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
     caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
     in_cheapest = sizes_bought(found.cheapest)
@@ -110,10 +107,10 @@ def _ranges_table(instance: Instance, found: Alternatives) -> Table:
         instance,
         found.frames.frame("ranges"),
         caption=caption,
-        heads={"option": "Option, lever"},
+        heads={"option": "Option, lever", "verdict": "Bought"},
         cells={
             "option": option,
-            "verdict": lambda row: Text(row["verdict"], style=VERDICT_STYLES.get(row["verdict"], "")),
+            "verdict": lambda row: Text(VERDICT_WORDS[row["verdict"]], style=VERDICT_STYLES.get(row["verdict"], "")),
             "least": lambda row: _end_text(row.item.least, "≥", si_down, is_bought=row["verdict"] == "must-have"),
             "cheapest": lambda row: _size_text(row["cheapest"], is_bought=row["option"] in in_cheapest),
             "greatest": lambda row: _end_text(row.item.greatest, "≤", si_up, is_bought=row["option"] in in_some),

@@ -25,6 +25,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, PART_NAMES, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
+from optimizer.studies.study_frames import VERDICT_WORDS
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MINUS, short, si, si_up, significant
 
@@ -55,6 +56,7 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "percent": percent,
     "tenth": lambda share: percent(share, 1),
     "part": lambda part: PART_NAMES.get(part, part),
+    "word": lambda word: VERDICT_WORDS.get(word, str(word)),
     "yes": lambda holds: "yes" if holds else "no",
 }
 
