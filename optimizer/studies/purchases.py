@@ -115,9 +115,10 @@ def in_force_words(instance: Instance, plan: Plan, moves: Sequence[Purchase]) ->
     """Return a sentence with the size in force at the end of the horizon of options whose size erodes or grows."""
     last = instance.horizon.periods[-1]
     changed = dict.fromkeys(m.option for m in moves if m.steps and abs(m.steps[-1][1] - 1.0) > ROUNDING)
-    sizes = {o: size_text(instance, o, size_in_force(instance, plan, o, last)) for o in changed}
-    held = [f"{display_name(instance, o)}, {size}" for o, size in sizes.items()]
-    return f" In force at the end, {instance.horizon.label(last)}: {'; '.join(held)}." if held else ""
+    sizes = {o: (size_in_force(instance, plan, o, last), plan.sizes[o]) for o in changed}
+    words = {o: " of ".join(size_text(instance, o, size) for size in pair) for o, pair in sizes.items()}
+    held = "; ".join(f"{display_name(instance, o)}, {size} bought" for o, size in words.items())
+    return f" In force at the end, {instance.horizon.label(last)}, after erosion or growth: {held}." if held else ""
 
 
 def eroded_words(instance: Instance, plan: Plan, o: str, t: int) -> str | None:

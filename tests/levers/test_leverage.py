@@ -329,7 +329,8 @@ def test_what_is_left_of_a_level_stands_below_the_plan_and_among_the_reasons(cel
         f"options: {{chips: {{{CHIPS}, restraint: 1, erosion: 0.5, lead_time: 12, capex: 100, latest: 2026}}}}",
         "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
     )
-    assert solve(instance).frames.frame("builds").note.endswith("In force at the end, 2028: chips, level 0.25.")
+    said = "In force at the end, 2028, after erosion or growth: chips, level 0.25 of level 1 bought."
+    assert solve(instance).frames.frame("builds").note.endswith(said)
     reason = so.explain(instance).reason
     assert reason is not None
     assert "chips is bought at level 1, its largest size, of which level 0.25 is in force in 2028" in reason.because

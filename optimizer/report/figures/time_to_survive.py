@@ -111,9 +111,16 @@ def draw_time_to_survive(
     for row, (line, then) in enumerate(pairs):
         _draw_line(panel, row, line, then, i)
     _draw_axes(panel, [shortened(line.name, 48) + (" !" if line.deliberate else "") for line, _ in pairs])
-    notes = [*_notes(pairs, i, len(before) - len(pairs)), of_plan(result)]
+    notes = [*_worse_year(after or before, years, i), *_notes(pairs, i, len(before) - len(pairs)), of_plan(result)]
     add_footer(canvas, " ".join(notes), _marks([_span(then, i) for _, then in pairs if then]))
     return canvas
+
+
+def _worse_year(judged: Sequence[ChokepointLine], years: Sequence[int], i: int) -> Iterator[str]:
+    """Yield the shortest time of any year, if it is less than all times of the year of index i."""
+    least = min(judged, key=lambda line: _span(line, line.worst), default=None)
+    if least is not None and _span(least, least.worst) < min(_span(line, i) for line in judged):
+        yield f"The shortest time of any year is {_months(least, least.worst)} months, in {years[least.worst]}."
 
 
 def _notes(pairs: Sequence[tuple[ChokepointLine, ChokepointLine | None]], i: int, left: int) -> Iterator[str]:
