@@ -132,6 +132,6 @@ def test_a_change_without_an_attack_says_that_its_parts_are_left_out_too() -> No
 
 
 def test_with_a_price_of_gaps_it_is_said_that_each_what_if_keeps_every_floor() -> None:
-    said = "Each of them keeps every floor, whatever that costs"
+    said = "Each keeps every floor, whatever that costs, although gaps have a price."
     assert said not in " ".join(diversify("explain", TINY).stdout.split())
     assert said in " ".join(diversify("explain", TINY, "--set", "policy.gap_price=1").stdout.split())
