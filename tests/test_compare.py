@@ -251,11 +251,14 @@ def test_two_processes_find_what_one_finds() -> None:
 
 
 def test_a_frame_has_a_row_a_column() -> None:
-    frame = compare(tiny(), [0, 20e6], facts=()).frames.columns
+    found = compare(tiny(), [0, 20e6], facts=())
+    frame = found.frames.columns
     assert list(frame.index) == [("plain", 0), ("plain", 20e6)]
     assert frame.attrs["units"]["budget"] == "USD"
     assert list(frame["survived"]) == [0, 2]
     assert list(frame["plant size"]) == [0, pytest.approx(20)]
+    heads = {column.name: column.head for column in found.frames.frame("columns").columns}
+    assert (heads["motors worst_service"], heads["plant size"]) == ("motors: worst service", "home magnet plant: size")
     assert list(frame["motors worst_service"]) == [0, pytest.approx(0.3)]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import size_unit
+from optimizer.instance.derived import display_name, size_unit
 from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 from optimizer.results.saved import bought_in_samples_frame
@@ -57,6 +57,9 @@ def comparison_columns(comparison: "Comparison", money: str) -> Frame:
     """Return one row per case and budget, with figures, worst services by segment, and sizes of options bought."""
     found = comparison.figures()
     segments, options = union(each["services"] for each in found), union(each["sizes"] for each in found)
+    cases = tuple(comparison.cases.values())
+    names = {key: next((name for case in cases if (name := display_name(case, key)) != key), key)
+             for key in (*segments, *options)}  # fmt: skip
     columns = [
         FrameColumn("case", is_index=True),
         FrameColumn("budget", unit=money, form="exact", is_index=True),
@@ -64,8 +67,8 @@ def comparison_columns(comparison: "Comparison", money: str) -> Frame:
         *_columns("count", "", "survived", "shocks"),
         FrameColumn("survival_gap", unit=money, form="amount"),
         *_columns("exact", money, "total_cost", "price_of_survival", "outlay"),
-        *(FrameColumn(f"{d} worst_service", unit="share", form="percent") for d in segments),
-        *(FrameColumn(f"{o} size", unit="t/yr, t or level", form="amount") for o in options),
+        *(FrameColumn(f"{d} worst_service", f"{names[d]}: worst service", "share", "percent") for d in segments),
+        *(FrameColumn(f"{o} size", f"{names[o]}: size", "t/yr, t or level", "amount") for o in options),
     ]
     rows = (
         (each["case"], each["budget"], each["status"], len(each["survived"]), each["shocks"],
