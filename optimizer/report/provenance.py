@@ -179,7 +179,6 @@ def fingerprint(data: Mapping[str, Any]) -> str:
 def run_facts(result: Result) -> tuple[tuple[str, str], ...]:
     """Return the run record, a label and a text each."""
     audit, settings = result.audit, {key: value for key, value in result.settings.items() if value is not None}
-    rounds = max((int(each.get("round") or 0) for each in result.history), default=0)
     said = [
         ("Instance", result.title),
         ("Instance hash", f"SHA-256 {fingerprint(result.data)}"),
@@ -190,11 +189,16 @@ def run_facts(result: Result) -> tuple[tuple[str, str], ...]:
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
         ("Settings", ", ".join(f"{SETTING_NAMES.get(key, key)} {_setting(value)}" for key, value in settings.items())),
-        ("Search", plural(rounds, "round") if rounds else "without rounds"),
+        ("Search", _search_text(result)),
     ]
     said += [("Changed", change) for change in result.changes]
     said += [("Note", note) for note in result.notes]
     return tuple(said)
+
+
+def _search_text(result: Result) -> str:
+    rounds = max((int(each.get("round") or 0) for each in result.history), default=0)
+    return plural(rounds, "round") if rounds else "without rounds"
 
 
 # Names of settings whose key also has another meaning.

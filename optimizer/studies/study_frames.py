@@ -57,9 +57,7 @@ def comparison_columns(comparison: "Comparison", money: str) -> Frame:
     """Return one row per case and budget, with figures, worst services by segment, and sizes of options bought."""
     found = comparison.figures()
     segments, options = union(each["services"] for each in found), union(each["sizes"] for each in found)
-    cases = tuple(comparison.cases.values())
-    names = {key: next((name for case in cases if (name := display_name(case, key)) != key), key)
-             for key in (*segments, *options)}  # fmt: skip
+    names = {key: _name_in_cases(comparison, key) for key in (*segments, *options)}
     columns = [
         FrameColumn("case", is_index=True),
         FrameColumn("budget", unit=money, form="exact", is_index=True),
@@ -77,6 +75,12 @@ def comparison_columns(comparison: "Comparison", money: str) -> Frame:
          *(each["sizes"].get(o, 0.0) for o in options)) for each in found
     )  # fmt: skip
     return Frame.of_rows("columns", "Side by side", columns, rows)
+
+
+def _name_in_cases(comparison: "Comparison", key: str) -> str:
+    """Return the display name of a segment or an option in the first case that names it."""
+    names = (display_name(case, key) for case in comparison.cases.values())
+    return next((name for name in names if name != key), key)
 
 
 def union(parts: Iterable[Iterable[str]]) -> list[str]:
