@@ -32,6 +32,7 @@ from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.document import futures_book, futures_page, page
 from optimizer.report.html.book import book, tidy
 from optimizer.report.provenance import basis_of, find_numbers, weighted_basis
+from optimizer.report.tables.futures import futures_headline
 from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Faced, Lack, Plan
 from optimizer.results.saved import Bands, Spread
@@ -937,6 +938,17 @@ def test_sizes_that_differ_between_futures_are_from_the_least_to_the_most() -> N
     instance = so.read(data)
     brief = make_futures_brief(instance, so.solve_futures(instance)).to_dict()
     assert [row[0] for row in brief["parts"]["orders"]["table"]["rows"]] == ["reserve, 4 t to 10 t"]
+
+
+def test_futures_without_floors_are_not_said_to_survive() -> None:
+    """Nothing has to be served in either future, so that no shock can fail, and that says nothing of a plan."""
+    data = yaml.safe_load((ROOT / "tests" / "cases" / "futures" / "hand_regret.yaml").read_text(encoding="utf-8"))
+    del data["futures"]["need"]["branches"]["high"]["set"]
+    instance = so.read(data)
+    result = so.solve_futures(instance)
+    assert futures_headline(result) == "HAS NO FLOORS TO KEEP, so no shock can fail"
+    found = make_futures_brief(instance, result).to_dict()
+    assert "no shock has a survival floor, so none can fail" in found["sentence"]
 
 
 def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:

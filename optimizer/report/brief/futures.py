@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, has_floors
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import (
@@ -181,6 +181,8 @@ def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
 
 def _floors_kept(result: FuturesResult) -> str:
     failed = [each for each in result.futures if not each.result.survives]
+    if not has_floors(instance_of(result)):
+        return "no shock has a survival floor, so none can fail"
     if not failed and len(result.futures) == 1:
         return f"every survival floor holds in {survived_words(result.futures[0].result)}"
     if not failed:

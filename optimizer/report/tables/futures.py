@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.audit.result import measure_of_futures
-from optimizer.instance.derived import display_name, size_text
+from optimizer.instance.derived import display_name, has_floors, size_text
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -66,7 +66,9 @@ def futures_headline(result: FuturesResult) -> str:
     if not result.futures:
         return "STOPPED before any plan was found"
     failed, count = [each for each in result.futures if not each.result.survives], len(result.futures)
-    if count == 1:
+    if any(each.result.shocks for each in result.futures) and not has_floors(instance_of(result)):
+        headline = "HAS NO FLOORS TO KEEP, so no shock can fail"
+    elif count == 1:
         (only,) = result.futures
         headline = f"FAILS: {_failing_text(result, failed)}" if failed else f"SURVIVES {survived_words(only.result)}"
     elif not failed:
