@@ -98,7 +98,7 @@ def test_a_wide_shock_takes_one_row_of_the_summary_and_of_many_the_worst_are_sho
 def test_sources_are_found_in_one_go(make: Callable[[int], dict[str, Any]]) -> None:
     """However the file orders a chain: nothing is compared with everything, as equality of activities once was."""
     few, many = (so.read(make(size)) for size in (200, 400))
-    assert calls(lambda: _obtainable(many)) / calls(lambda: _obtainable(few)) < LINEAR
+    assert calls(lambda: _obtainable(many, ())) / calls(lambda: _obtainable(few, ())) < LINEAR
 
 
 def test_an_adversary_may_have_thousands_of_targets() -> None:
