@@ -181,20 +181,23 @@ def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
 
 def _floors_kept(result: FuturesResult) -> str:
     failed = [each for each in result.futures if not each.result.survives]
-    if not has_floors(instance_of(result)):
-        return "no shock has a survival floor, so none can fail"
-    if not failed and len(result.futures) == 1:
-        return f"every survival floor holds in {survived_words(result.futures[0].result)}"
     if not failed:
-        but = ", but for samples that may fail" if any(may_fail_words(each.result) for each in result.futures) else ""
-        return f"every survival floor holds in {all_of(len(result.futures), 'futures')}{but}"
+        return _all_kept(result)
     worst = max(failed, key=lambda each: each.result.survival_gap)
     in_future = _most_in(worst.name, [each.result.survival_gap for each in failed])
-    outcomes = worst.result.shocks
-    count = f"{sum(each.fails for each in outcomes):,} of {plural(len(outcomes), 'shock')}"
+    count = f"{sum(each.fails for each in worst.result.shocks):,} of {plural(len(worst.result.shocks), 'shock')}"
     gap = f", the worst with a survival gap of {si(worst.result.worst_gap, result.money)}"
     where = f"{len(failed)} of {plural(len(result.futures), 'future')}"
     return f"survival floors fail in {where}{in_future}: {count} there{gap}"
+
+
+def _all_kept(result: FuturesResult) -> str:
+    if not has_floors(instance_of(result)):
+        return "no shock has a survival floor, so none can fail"
+    if len(result.futures) == 1:
+        return f"every survival floor holds in {survived_words(result.futures[0].result)}"
+    but = ", but for samples that may fail" if any(may_fail_words(each.result) for each in result.futures) else ""
+    return f"every survival floor holds in {all_of(len(result.futures), 'futures')}{but}"
 
 
 def _most_in(name: str, amounts: Sequence[float]) -> str:

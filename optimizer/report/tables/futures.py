@@ -65,18 +65,24 @@ def futures_headline(result: FuturesResult) -> str:
         return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.futures:
         return "STOPPED before any plan was found"
-    failed, count = [each for each in result.futures if not each.result.survives], len(result.futures)
-    if any(each.result.shocks for each in result.futures) and not has_floors(instance_of(result)):
-        headline = "HAS NO FLOORS TO KEEP, so no shock can fail"
-    elif count == 1:
-        (only,) = result.futures
-        headline = f"FAILS: {_failing_text(result, failed)}" if failed else f"SURVIVES {survived_words(only.result)}"
-    elif not failed:
-        headline = f"SURVIVES in {all_of(count, 'futures')}"
-    else:
-        headline = f"FAILS in {len(failed)} of {count} futures: {_failing_text(result, failed)}"
+    headline = _outcome(result)
     headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
     return audited_headline(headline, result.audit)
+
+
+def _outcome(result: FuturesResult) -> str:
+    """Return the outcome of a plan in its futures."""
+    failed, count = [each for each in result.futures if not each.result.survives], len(result.futures)
+    if failed:
+        where = f" in {len(failed)} of {count} futures" if count > 1 else ""
+        return f"FAILS{where}: {_failing_text(result, failed)}"
+    if any(each.result.shocks for each in result.futures) and not has_floors(instance_of(result)):
+        return "HAS NO FLOORS TO KEEP, so no shock can fail"
+    return (
+        f"SURVIVES in {all_of(count, 'futures')}"
+        if count > 1
+        else f"SURVIVES {survived_words(result.futures[0].result)}"
+    )
 
 
 def _failing_text(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
