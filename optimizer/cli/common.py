@@ -117,7 +117,7 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
 
 
 # Features of a file that a command may support: all its futures at once, measures other than expected cost, and its
-# adversary without being told.
+# adversary without --adversary.
 Understood = Literal["futures", "measures", "adversary"]
 _UNDERSTOOD: ContextVar[frozenset[Understood]] = ContextVar("understood", default=frozenset())
 

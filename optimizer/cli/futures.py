@@ -24,10 +24,8 @@ def command(
     common.check_folder(csv, "--csv")
     made = inputs.read_instance(file, changes)
     if not made.instance.futures:
-        what, cure = (
-            f"{file} has no futures: this command compares several",
-            "Add `futures:` to the file (docs/how-to/futures.md)",
-        )
+        what = f"{file} has no futures: this command compares several"
+        cure = "Add `futures:` to the file (docs/how-to/futures.md)"
         if changes.future:
             what = f"this command compares several futures, and {changes.future} is taken alone"
             cure = "Leave out --future"

@@ -39,6 +39,7 @@ Form = Literal[
     "percent",  # a share, as per cent
     "tenth",  # a share, as per cent to one decimal
     "part",  # a part of the cost, by its name for readers
+    "verdict",  # in which plans an option is, in words for readers
     "yes",  # whether something holds
 ]
 NUMBER_FORMS = ("count", "amount", "plain", "exact", "enough", "millions", "percent", "tenth")

@@ -169,7 +169,7 @@ def size_ranges(found: "Alternatives") -> Frame:
     columns = (
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("kind", "Lever"),
-        FrameColumn("verdict", form="word"),
+        FrameColumn("verdict", form="verdict"),
         FrameColumn("least", form="amount", of=lambda each: each.least.size),
         FrameColumn("cheapest", "Cheapest\nplan", form="amount"),
         FrameColumn("greatest", form="amount", of=lambda each: each.greatest.size),

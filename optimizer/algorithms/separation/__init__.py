@@ -112,9 +112,7 @@ class ListedShocks:
         if not self.shares or not self._are_monotone:
             return {}
         responses = [each.do_nothing_responses(self.clock) for each in self.evaluator.futures]
-        return do_nothing_shortfalls(
-            self.tree, [[(answer.events, answer.unserved) for answer in own] for own in responses]
-        )
+        return do_nothing_shortfalls(self.tree, [[(each.events, each.unserved) for each in own] for own in responses])
 
     @property
     def _are_monotone(self) -> bool:

@@ -56,7 +56,7 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "percent": percent,
     "tenth": lambda share: percent(share, 1),
     "part": lambda part: PART_NAMES.get(part, part),
-    "word": lambda word: VERDICT_WORDS.get(word, str(word)),
+    "verdict": lambda verdict: VERDICT_WORDS[verdict],
     "yes": lambda holds: "yes" if holds else "no",
 }
 
@@ -239,7 +239,7 @@ def _column_layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:
     """Return rich's column options: numbers are right-aligned, text that does not fit is folded."""
     if column.form in NUMBER_FORMS and ratio is None:
         return {"justify": "right", "no_wrap": True}
-    if column.form in ("word", "period", "year") and ratio is None:
+    if column.form in ("word", "verdict", "period", "year") and ratio is None:
         return {"no_wrap": True}
     return {"overflow": "fold", "ratio": ratio}
 
