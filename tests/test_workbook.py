@@ -421,3 +421,16 @@ def test_a_sample_that_may_fail_is_not_called_a_failure(struck: str, tmp_path: P
     assert "that of a sample that may fail does not count." in sheet["A2"].value
     # The gaps that count add up to the gap of the plan.
     assert sum(row["Gap [USD]"] for row in found if row["Survives"] == "NO") == pytest.approx(result.survival_gap)
+
+
+def test_a_sheet_that_cannot_hold_all_rows_says_so(
+    result: so.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.report.excel.ROWS", 1)
+    so.write_workbook(result, tmp_path / "short.xlsx")
+    segments = openpyxl.load_workbook(tmp_path / "short.xlsx")["segments"]
+    total = len(result.frames.frame("survival"))
+    assert total > 1
+    assert segments["A2"].value.startswith(f"The first 1 of {total} rows, as many as a sheet holds; solve --csv writes")
+    assert segments.max_row == 5
+    assert segments.auto_filter.ref.endswith("5")

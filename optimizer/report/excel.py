@@ -29,6 +29,7 @@ from optimizer.report.tables.futures import futures_facts, futures_headline, sta
 from optimizer.report.tables.plan import facts_in_tables
 from optimizer.report.tables.render import (
     OPTIONAL_FILES,
+    first_rows,
     number_format,
     table_cells,
     unit_of_cells,
@@ -379,8 +380,7 @@ def _write_workbook(title: str, currency: str, output: Iterable[OutputSheet]) ->
     require_extra("excel", "An Excel workbook")
     import xlsxwriter
 
-    content = io.BytesIO()
-    book = xlsxwriter.Workbook(content, {"in_memory": True})
+    book = xlsxwriter.Workbook(content := io.BytesIO(), {"in_memory": True})
     book.set_properties({"title": title, "comments": f"Money in {currency}."})
     writer = _Writer(book)
     for sheet in output:
@@ -427,13 +427,13 @@ class _Writer:
 
     def write(self, sheet: OutputSheet) -> None:
         """Write one sheet: title, note, head, rows, chart."""
-        frame = sheet.frame
+        frame = first_rows(sheet.frame, ROWS)
         worksheet = self.book.add_worksheet(frame.name)
         self._write_text(worksheet, 0, 0, frame.title, bold=True, font_size=14)
         self._write_note(worksheet, frame.note.replace("–:", "empty cell:"), self._write_head(worksheet, frame))
         for j, column in enumerate(frame.columns):
             unit, side = unit_of_cells(column), _side(column, j)
-            for i, value in enumerate(frame.values[j][:ROWS]):
+            for i, value in enumerate(frame.values[j]):
                 self._write_cell(worksheet, HEAD + 1 + i, j, value, unit, **side, **sheet.look(i, j))
         last, right = HEAD + max(1, len(frame)), len(frame.columns) - 1
         worksheet.freeze_panes(HEAD + 1, sheet.frozen)

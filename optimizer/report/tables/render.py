@@ -8,7 +8,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,14 @@ def closing_lines(notes: Iterable[str], *, stopped: bool = False, seconds: float
     yield from (Text(f"Note: {note}") for note in notes)
     if seconds is not None:
         yield Text(f"Time: {si(seconds, 's')}.", style="dim")
+
+
+def first_rows(frame: Frame, most: int) -> Frame:
+    """Return the frame with its first `most` rows; the note says so if there are more."""
+    if len(frame) <= most:
+        return frame
+    note = f"The first {most:,} of {len(frame):,} rows, as many as a sheet holds; solve --csv writes all."
+    return replace(frame.first(most), note=f"{note} {frame.note}".rstrip())
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
