@@ -147,6 +147,14 @@ def test_chains_start_at_the_maker_and_end_at_the_segment(data: dict[str, Any]) 
     served = {atlas["places"][each[0]]["title"]: each[3] for each in struck["passages"]}
     # 20 t from the plant, 50 of the 100 t in store, 30 t below demand and at the floor of 70.
     assert served == {"magnets, home": 20, "from stock": 50, "NOT SERVED": 30}
+    # Nobody has to run in this file, with or without a shock.
+    assert atlas["idle_note"] == ""
+
+
+def test_the_page_says_that_makers_may_stand_idle_in_a_shock_if_they_have_to_run_without(tiny: so.Instance) -> None:
+    imports = tiny.processes["imports"].model_copy(update={"min_utilisation": 0.5})
+    must_run = tiny.model_copy(update={"processes": {**tiny.processes, "imports": imports}})
+    assert "no maker has to run" in Atlas(must_run).to_dict()["idle_note"]
 
 
 def test_time_to_survive_stands_before_and_after(data: dict[str, Any]) -> None:

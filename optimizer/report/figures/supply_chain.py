@@ -123,8 +123,9 @@ class Atlas:
         return self._number[place.key]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return places and commodities for JSON; call it after `compact` for every chain."""
-        return {"columns": self.columns, "places": self.places, "commodities": self.commodities}
+        """Return places, commodities and the note on shocks for JSON; call it after `compact` for every chain."""
+        note = idle_note(self.instance, *(shock.name for shock in self.instance.events))
+        return {"columns": self.columns, "places": self.places, "commodities": self.commodities, "idle_note": note}
 
 
 PLACE_COLOURS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": VERMILION}

@@ -13,7 +13,7 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name, has_floors, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DEPENDENCE, abroad, budget_text, case_title, percent, plural, service_text
-from optimizer.report.narrative import survived_words
+from optimizer.report.narrative import GAP_OF_ALL, survived_words
 from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
     NOTICEABLE,
@@ -240,7 +240,7 @@ class _Rows:
             yield f"Budget, {money}", [Text(budget_text(c.budget).removesuffix(" budget")) for c in self.columns]
         if self._has_shocks():
             yield "Survives", [_survived_cell(self._instance(column), column.result) for column in self.columns]
-            for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
+            for words, gap in (GAP_OF_ALL, "survival_gap"), ("Gap of the worst shock", "worst_gap"):
                 yield f"{words}, {money}", [_money_cell(c.result, getattr(c.result, gap), 3) for c in self.columns]
         digits = self._cost_digits()
         yield f"Total cost, {money}", [self._cost_cell(column, digits) for column in self.columns]
