@@ -826,6 +826,20 @@ def test_python_says_scenarios_and_plans_of_futures_what_was_changed(tmp_path: P
     assert "changes" not in so.solve(so.load(TINY)).to_dict()
 
 
+def test_another_step_says_that_lists_of_severities_stay_as_they_are(tmp_path: Path) -> None:
+    """Two severities of a month each are of a quarter each once the step is a quarter."""
+    text = TINY.read_text().replace("severity: 1}", "severity: [1, 0.5]}")
+    listed = tmp_path / "listed.yaml"
+    listed.write_text(text.replace("step: year", "step: month"))
+    assert "severity: [" in text
+    said, plan = list[str](), tmp_path / "plan.json"
+    for path in (listed, TINY):
+        CliRunner().invoke(app, ["solve", str(path), "--set", "horizon.step=quarter", "--output", str(plan)])
+        said += so.Result.load(plan).changes
+    assert said[0].startswith("horizon.step quarter, not month (lists of severities have one value a period")
+    assert said[1] == "horizon.step quarter, not year"
+
+
 def test_python_takes_the_sources_from_the_file(tmp_path: Path) -> None:
     """`load` reads no comments; one of the file's numbers stands with a source in its comment."""
     result = so.solve(so.load(TINY))

@@ -263,7 +263,21 @@ def replacements(document: Document) -> Iterator[str]:
         now = _part_at(document.data, place)
         if now is not _ABSENT and _normalise(now) != _normalise(before):
             text = f"{'.'.join(map(str, place))} {_show_value(now, RECORDED)}"
-            yield text if before is None else f"{text}, not {_show_value(before)}"
+            text = text if before is None else f"{text}, not {_show_value(before)}"
+            yield f"{text}{_PER_PERIOD}" if place == ("horizon", "step") and _lists_severities(document.data) else text
+
+
+_PER_PERIOD = " (lists of severities have one value a period, and stay as they are)"
+
+
+def _lists_severities(data: Any) -> bool:
+    """Return whether any cut in the data has several severities, one for each period."""
+    if isinstance(data, Mapping):
+        listed = [cut.get("severity") for cut in data.get("cuts") or () if isinstance(cut, Mapping)]
+        return any(isinstance(each, list) and len(each) > 1 for each in listed) or any(
+            _lists_severities(part) for part in data.values()
+        )
+    return False
 
 
 def scenario_words(names: Iterable[str]) -> tuple[str, ...]:
