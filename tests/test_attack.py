@@ -82,7 +82,7 @@ def test_what_is_left_and_what_would_break_it() -> None:
 
 def test_an_adversary_that_can_afford_no_target_is_said_to_afford_none() -> None:
     # East costs 2 and west 3; for 2 there is one set, and for 1 only the empty one.
-    assert "1 largest combination that it can afford" in adversary_words(so.read(market(2)))
+    assert "1 maximal set that it can afford" in adversary_words(so.read(market(2)))
     assert adversary_words(so.read(market(1))).endswith(", none of which it can afford")
 
 

@@ -23,11 +23,11 @@ def test_repairs_are_shown_and_fit_the_screen() -> None:
         assert "11.5M USD, 6.5M USD more than the 5M USD of the budget" in words
         assert "54.9 % of every floor: motors 16.5 % in 2026, 38.4 % in 2030." in words
         assert (
-            "In embargo@2029, 2029–2030, motors needs 140 t of magnets; "
+            "In embargo@2029, short in 2029–2030, motors needs 140 t of magnets; "
             "a plan for this conflict alone has 76.9 t, because" in words
         )
         # The conflict is one of two: without embargo@2029 the other one still fails.
-        assert "and the others of this list can be survived; the instance as a whole may still fail." in words
+        assert "Without this shock, or without this floor, the conflict is gone; the instance as a whole" in words
         assert "infeasible" not in done.stdout.lower()
     assert "\nthe least budget" in done.stderr
 
@@ -94,7 +94,7 @@ def test_ctrl_c_ends_with_what_is_known_and_exits_with_5(monkeypatch: pytest.Mon
     assert done.exit_code == 5
     assert "embargo@2029" in done.output.partition("Each shock")[2]
     assert "Each floor" not in done.output
-    assert "Stopped before every question was answered." in " ".join(done.output.split())
+    assert "Stopped before every what-if was solved." in " ".join(done.output.split())
 
 
 def test_variants_are_explained_as_solve_solves_them() -> None:

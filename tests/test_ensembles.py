@@ -11,7 +11,7 @@ import pytest
 
 import optimizer as so
 from optimizer.audit.result import audit_result
-from optimizer.disruptions.ensemble import Chances
+from optimizer.disruptions.ensemble import Uniforms
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import resample
 from optimizer.instance.variants import without_ensembles, without_shocks
@@ -69,7 +69,7 @@ def drawn(events: Sequence[Shock]) -> list[Any]:
 def test_stream_is_the_one_that_it_always_was(cell: Cell) -> None:
     # Were one of these to change, every ensemble anywhere would be another one.
     instance = bans(cell)
-    column = Chances("bans", instance.ensembles["bans"]).column("start")
+    column = Uniforms("bans", instance.ensembles["bans"]).column("start")
     assert column[:2].tolist() == [0.7035217910977354, 0.6925987312592816]
     # The first starts in the 26th of the 36 periods from 2027Q1 on, since 0.7035·36 = 25.3.
     assert drawn(instance.events[:4]) == [

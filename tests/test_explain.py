@@ -30,9 +30,9 @@ from optimizer.results.plan import Build, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies import explain as explain_aside
 from optimizer.studies.explain import WhatIfTerms
-from optimizer.studies.explain.part_values import PlanContext, PlanPart, tightened
-from optimizer.studies.explain.questions import WhatIfs, least_passing
+from optimizer.studies.explain.part_values import PlanContext, PlanPart, with_tighter_bounds
 from optimizer.studies.explain.reason import size_limit
+from optimizer.studies.explain.what_ifs import WhatIfs, least_passing
 from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import WhatIfSolver
 from tests.conftest import Cell
@@ -124,7 +124,7 @@ def test_what_comes_too_late_by_hand(cell: Cell) -> None:
     # stands in time: 50 t/yr for 30 · 50 = 1500, and four years of imports at 10 · 100 are 4000.
     explanation = so.explain(cell(HEAD, FRIEND), settings=EXACT)
     budget = found(explanation, "budget")
-    assert (budget.works, budget.why) == (False, "there is no budget to raise; it is not money that is short")
+    assert (budget.works, budget.why) == (False, "the file sets no budget; it is not money that is short")
     for of in (None, "friend"):
         sooner = found(explanation, "sooner", of)
         assert (sooner.amount, sooner.beyond, sooner.cost) == (12.0, 0.0, pytest.approx(5500))
@@ -137,7 +137,7 @@ def test_what_comes_too_late_by_hand(cell: Cell) -> None:
     assert (why.first, why.last, why.needed, why.had) == ("2028", "2028", pytest.approx(50), pytest.approx(0))
     assert why.because == (
         "imports is cut off in embargo",
-        "friend takes 24 months and is decided in 2027 at the earliest",
+        "friend takes 24 months and can be ordered in 2027 at the earliest",
     )
 
 
@@ -151,8 +151,8 @@ def test_what_is_on_line_but_not_yet_in_force_by_hand(cell: Cell) -> None:
     assert why is not None
     assert why.because == (
         "imports is cut off in embargo",
-        "friend takes 12 months and is decided in 2027 at the earliest; the share in force is 0 then",
-        "other takes 12 months and is decided in 2027 at the earliest; the share in force is 0 then",
+        "friend takes 12 months and can be ordered in 2027 at the earliest; its ramp starts at 0",
+        "other takes 12 months and can be ordered in 2027 at the earliest; its ramp starts at 0",
     )
 
 
@@ -166,7 +166,7 @@ def test_no_budget_is_enough_by_hand(cell: Cell) -> None:
     why = explanation.reason
     assert why is not None
     assert (why.is_money, why.needed, why.had) == (False, pytest.approx(50), pytest.approx(30))
-    assert why.because[-1] == "reserve holds 30 t when embargo begins, its largest stock"
+    assert why.because[-1] == "reserve holds 30 t when embargo begins, the most that it can hold"
 
 
 def test_money_ends_a_contradiction_of_rules_and_floors_still_fail(cell: Cell) -> None:
@@ -250,7 +250,7 @@ shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]
     assert why.because == (
         "dy_imports is cut off in embargo",
         "mine runs at capacity, 1 t",
-        "every option that makes dysprosium takes 24 months and is decided in 2026 at the earliest",
+        "every option that makes dysprosium takes 24 months and can be ordered in 2026 at the earliest",
     )
 
 
@@ -424,7 +424,7 @@ def test_an_option_costs_no_more_than_all_of_its_kind_by_hand() -> None:
     b = PartValue("lever", "b", True, 8.5, 8.0, 8.5, 40.0)
     late = PartValue("lever", "c", None)
     whole = PartValue("kind", "refining", True, 9.0, 7.0, 9.5, 90.0)
-    assert tightened(instance, [a, b, late, whole]) == [
+    assert with_tighter_bounds(instance, [a, b, late, whole]) == [
         PartValue("lever", "a", True, 9.0, 5.0, 9.5, 90.0),
         b,
         PartValue("lever", "c", True, 9.0, None, 9.5, 90.0),
@@ -432,7 +432,7 @@ def test_an_option_costs_no_more_than_all_of_its_kind_by_hand() -> None:
     ]
     # Without b, the rule that forces it goes as well, but not without a alone: nothing follows.
     forced = so.read(data | {"policy": {"force": {"b": {2026: 1}}}})
-    assert tightened(forced, [a, b, late, whole]) == [a, b, late, whole]
+    assert with_tighter_bounds(forced, [a, b, late, whole]) == [a, b, late, whole]
 
 
 def test_a_lever_that_is_bought_only_because_it_is_forced_saves_money_when_it_goes(cell: Cell) -> None:
@@ -643,7 +643,7 @@ def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) 
     for until, is_answered in ((time.time() - 1, False), (time.time() + 60, True), (None, True)):
         terms = WhatIfTerms(so.load(TINY), replace(EXACT, until=until), ground)
         assert (explain_aside._part_value({}, terms, PlanPart("lever", "plant", ("plant",))) is not None) is is_answered
-        assert (explain_aside._deadline({}, terms, "plant", is_spared=False) is not None) is is_answered
+        assert (explain_aside._deadline({}, terms, "plant", can_be_left_out=False) is not None) is is_answered
 
 
 def test_what_was_found_survives_a_second_look(survived: so.Explanation) -> None:

@@ -11,7 +11,7 @@ from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart
-from optimizer.studies.explain.questions import SurvivalAnswer, WhatIfs
+from optimizer.studies.explain.what_ifs import SurvivalAnswer, WhatIfs
 from optimizer.studies.explanation import PartValue
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from tests.conftest import Cell

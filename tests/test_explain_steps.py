@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.report.tables.explain import repair_text
 from optimizer.studies.explain import repairs
-from optimizer.studies.explain.questions import least_passing_nonmonotone
 from optimizer.studies.explain.repairs import AT_NO_SIZE, NOT_ALL_TRIED
+from optimizer.studies.explain.what_ifs import least_passing_nonmonotone
 from optimizer.studies.explanation import Repair
 from tests.conftest import Cell
 from tests.test_explain import EXACT, TINY, found

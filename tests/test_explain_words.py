@@ -19,8 +19,8 @@ from optimizer.results.plan import Build, Flows, Plan
 from optimizer.solver import Clock, Progress
 from optimizer.studies.explain import repairs
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
-from optimizer.studies.explain.questions import SupplyLimits, WhatIfs
 from optimizer.studies.explain.repairs import scaled_floors
+from optimizer.studies.explain.what_ifs import SupplyLimits, WhatIfs
 from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import Scaling, WhatIfSolver
 from tests.conftest import Cell
@@ -284,4 +284,4 @@ def test_where_a_price_of_gaps_keeps_floors_from_being_kept_brief_and_figure_say
     notes = make_brief(instance, answer.result, studies=[answer]).notes
     assert notes[1] == f"600 USD of the budget is left. Every floor {kept}; a plan that keeps them costs 8,150 USD."
     rows = [repair_words(instance, each) for each in answer.repairs]
-    assert rows == [("More budget", "there is money left", None), ("Same floors", kept, None)]
+    assert rows == [("More budget", "the budget does not bind", None), ("Same floors", kept, None)]

@@ -74,7 +74,7 @@ def test_where_no_money_helps_that_is_said_of_every_year(cell: Cell) -> None:
     assert why is not None
     assert not why.is_money
     # With 100 a year it would hold 20 t: what is told is with unlimited money, as is said.
-    assert why.because[-1] == "reserve holds 30 t when embargo begins, its largest stock"
+    assert why.because[-1] == "reserve holds 30 t when embargo begins, the most that it can hold"
     assert "the conflict remains with unlimited money" in said(instance, explanation)
 
 
@@ -83,8 +83,8 @@ def test_without_a_budget_nothing_goes_further_elsewhere(cell: Cell, policy: str
     why = so.explain(cell(HEAD, BOUGHT, f"policy: {policy}"), settings=EXACT).reason
     assert why is not None
     assert why.because[1:] == (
-        "friend is not built: there is no budget",
-        "reserve holds 0 t when embargo begins: there is no budget",
+        "friend is not built: the budget is 0",
+        "reserve holds 0 t when embargo begins: the budget is 0",
     )
 
 
@@ -119,8 +119,8 @@ policy: {budget: 650}
     assert (why.needed, why.had, why.least_outlay) == (pytest.approx(70), pytest.approx(65), pytest.approx(700))
     words = said(instance, explanation)
     assert (
-        "In embargo, 2028 (its first 12 months already cannot be survived), cars and jets need 70 t of magnet; "
-        "a plan for this conflict alone has 65 t, because"
+        "In embargo, short in 2028 (the first 12 months of the shock already cannot be survived), "
+        "cars and jets need 70 t of magnet; a plan for this conflict alone has 65 t, because"
     ) in words
     assert "Conflict (IIS): the first 12 months of embargo with the floors of" in words
 
@@ -142,7 +142,9 @@ shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}]
     assert (why.needed, why.had) == (pytest.approx(90.04), pytest.approx(90))
     words = said(instance, explanation)
     assert "cars needs 90 t of magnet, 0.04 t more than a plan for this conflict alone has, because" in words
-    assert "reserve holds 100 t when embargo begins, of which 10 t are lost meanwhile, its largest stock" in words
+    assert (
+        "reserve holds 100 t when embargo begins, of which 10 t are lost meanwhile, the most that it can hold" in words
+    )
 
 
 def test_where_the_total_budget_is_short_the_years_are_said_to_stay(cell: Cell) -> None:

@@ -43,7 +43,7 @@ def test_how_much_sooner_a_plant_would_have_to_come(tmp_path: Path) -> None:
     assert "With this repair the plan costs 5,500 USD, with an outlay of 1,500 USD." in said
     less = "Less demand 100 % lower (by 100 t/yr). 99 % is not enough. With this repair the plan costs 0 USD"
     assert less in said
-    assert "✗ Shorter shocks cannot work: with every shock cut to 3 months, not all are survived." in said
+    assert "✗ Shorter shocks cannot work: with every shock shortened to 3 months, not all are survived." in said
     assert "✗ Lower floors cannot work: only without any floor." in said
 
 
@@ -51,7 +51,7 @@ def test_how_short_a_shock_would_have_to_be(tmp_path: Path) -> None:
     """7.5 t a quarter are the floor: 20 t in store last two quarters, six months, and 2.5 t are short in the third."""
     said = printed(tmp_path, "explain", options={"reserve": RESERVE})
     costs = "With this repair the plan costs 4,300 USD, with an outlay of 300 USD."
-    assert f"with every shock cut to 6 months at most, all are survived; to 9 months, not all. {costs}" in said
+    assert f"with every shock shortened to 6 months at most, all are survived; to 9 months, not all. {costs}" in said
 
 
 def test_how_much_of_the_floor_could_be_kept(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_a_deterred_attack_costs_the_adversary() -> None:
     words = ["attack", str(CASES / "hand_deter.yaml")]
     done = CliRunner().invoke(app, words, env={"COLUMNS": "160", "NO_COLOR": "1"})
     said = " ".join(done.stdout.replace("│", " ").split())
-    wanted = "Deterred 1 listed attack that would break a floor; the cheapest is ban"
+    wanted = "Deterred 1 attack of the table below that would break a floor; the cheapest is ban"
     assert wanted in said
     assert "at a cost of 10.001 USD to the adversary" in said
 

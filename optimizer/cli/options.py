@@ -39,7 +39,7 @@ Overrides = Annotated[
 OneFuture = Annotated[str | None, changes_option(metavar="NAME", help="Take one future of the file alone.")]
 Adversary = Annotated[bool, changes_option("--adversary", help="Survive the worst attack as well.")]
 NO_LISTED_ATTACKS = "No attack of the file's adversary is among the shocks: --adversary lists those that it can afford."
-ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
+ListedAttacks = Annotated[bool, changes_option("--adversary", help="Add affordable attacks as shocks.")]
 OtherPlan = Annotated[
     str | None, changes_option("--plan", metavar="PLAN|FILE", help="Judge this plan in FILE's instance.")
 ]
@@ -75,7 +75,7 @@ class Changes:
         list[str] | None, changes_option(metavar="OPTION=SIZE@YEAR", help="Buy exactly that in the year; repeat.")
     ] = None
     without: Annotated[list[str] | None, changes_option(metavar="NAME,…", help="Leave out options or kinds.")] = None
-    budget: Annotated[str | None, changes_option(metavar="AMOUNT", help="Undiscounted outlay, such as 250M.")] = None
+    budget: Annotated[str | None, changes_option(metavar="AMOUNT", help="Limit on undiscounted outlay: 250M.")] = None
 
     @property
     def amounts(self) -> dict[str, tuple[str, str]]:

@@ -50,7 +50,7 @@ def command(
     proof: options.Proof,
     search: _Search,
     adversary: options.Adversary = False,
-    bands: Annotated[bool, options.search_option("--bands", help="Sample ranges for a band of results.")] = False,
+    bands: Annotated[bool, options.search_option("--bands", help="Print a band of results over ranges.")] = False,
     every: options.Every = False,
     json: options.Json = False,
     csv: options.CsvFolder = None,
@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """Find the cheapest plan that survives every shock.
 
-    Where no plan can, the plan with the least survival gap is printed.
+    Where none can: the plan of least gap, or of least cost with priced gaps.
     Example: diversify solve instances/tiny.yaml --budget 20M --output plan.json
     Manual:  docs/how-to/solve.md
     """

@@ -1,1 +1,1 @@
-"""Disruptions: shocks, families and ensembles of shocks, and an adversary."""
+"""Disruptions: shocks, families and ensembles, distributions, an adversary, and the conditions of operation in them."""

@@ -14,6 +14,8 @@ by the share `DETERRED` of it or more. Affordability thus depends on the plan, a
 subset is not:
 
     cost(set) = Σ price + Σ_o deterrence·Λ[o]        made: Σ price ≤ budget and cost < (1 + DETERRED)·budget
+
+Evaluations take an attack for deterred from a cost that is lower by `DETERRED_ROUNDING`, for errors of the solver.
 """
 
 import math
@@ -40,7 +42,7 @@ class AttackTarget(Described):
     """A target: all its cuts apply together, for a price. An attack is deliberate unless the file says otherwise."""
 
     price: Quantity = Field(
-        description="Price of attacking the target, in the currency of the file: what the attack costs the adversary."
+        description="Price of attacking the target without deterrence, in the currency of the file."
     )
     cuts: Cuts = Field(description="Cuts that an attack on the target causes.")
     deliberate: bool = Field(
@@ -56,7 +58,9 @@ class AttackTarget(Described):
 class AdversarySpec(Described):
     """An adversary, which can afford one attack on a set of targets, at any of the starts."""
 
-    attack_budget: Quantity = Field(description="Limit on the price of one attack, in the currency of the file.")
+    attack_budget: Quantity = Field(
+        description="Limit on the price of one attack, in the currency of the file; deterrence counts, too."
+    )
     months: Positive = Field(description="Duration of an attack, months; a whole number of periods.")
     starts: ShockStarts = Field(description="Periods in which an attack may begin: one, a list, or {from, to, every}.")
     targets: Mapping[str, AttackTarget] = Field(description="Targets, by name.")
@@ -100,21 +104,21 @@ class AdversarySpec(Described):
         return self.price(names) <= self.attack_budget * (1.0 + ROUNDING)
 
     def deters(self, cost: float) -> bool:
-        """Return whether an attack with this cost to the adversary is deterred; none is where no option deters."""
+        """Return whether an attack with this cost to the adversary is deterred; always False if no option deters."""
         return bool(self.deterrents) and cost >= self.undeterred_below
 
-    def least_budget(self, price: float, cost: float) -> float:
+    def least_attack_budget(self, price: float, cost: float) -> float:
         """Return the least attack budget that makes an attack with this price and this cost under a plan."""
         return max(price, cost / (1.0 + DETERRED - DETERRED_ROUNDING))
 
     @property
     def deterred_from(self) -> float:
-        """The cost from which an attack is deterred."""
+        """The cost that the model requires of a deterred attack."""
         return self.attack_budget * (1.0 + DETERRED)
 
     @property
     def undeterred_below(self) -> float:
-        """The cost below which an attack is made: `deterred_from`, less what errors of the solver's integers add to."""
+        """The cost from which evaluations take an attack for deterred: `deterred_from`, less errors of the solver."""
         return self.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
 
     def shock(self, names: Sequence[str], starts: Sequence[str]) -> ShockSpec:

@@ -1,4 +1,4 @@
-"""Distributions of an instance file, drawn by inversion: a chance u in [0, 1) becomes a value.
+"""Distributions of an instance file, drawn by inversion: a uniform random number u in [0, 1) becomes a value.
 
 constant     0.8                                      one number
 uniform      {uniform: [low, high]}                   low + (high − low)·u
@@ -25,7 +25,7 @@ from optimizer import shapes
 from optimizer.suggestions import did_you_mean, excerpt, finding
 from optimizer.units import a_share, not_negative, parse_amount, positive
 
-Draws = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Distribution:
             return tuple(value for value, weight in zip(self.parameters, self.weights, strict=True) if weight > 0)
         return self.parameters if self.is_constant else ()
 
-    def at(self, chances: Draws) -> Draws:
-        """Return the value at each chance in [0, 1), by the inverse of the distribution function."""
-        return _INVERSES[self.kind](self, chances)
+    def at(self, uniforms: Floats) -> Floats:
+        """Return the value at each uniform random number in [0, 1), by the inverse of the distribution function."""
+        return _INVERSES[self.kind](self, uniforms)
 
     def plain(self) -> Any:
         """Return the distribution as written in a file."""
@@ -71,40 +71,40 @@ def constant(value: float) -> Distribution:
     return Distribution("constant", (value,), value, value)
 
 
-def _at_triangular(of: Distribution, chances: Draws) -> Draws:
+def _at_triangular(of: Distribution, uniforms: Floats) -> Floats:
     low, mode, high = of.parameters
     width = high - low
-    rising = low + np.sqrt(chances * width * (mode - low))
-    falling = high - np.sqrt((1.0 - chances) * width * (high - mode))
-    return np.where(chances * width < mode - low, rising, falling)
+    rising = low + np.sqrt(uniforms * width * (mode - low))
+    falling = high - np.sqrt((1.0 - uniforms) * width * (high - mode))
+    return np.where(uniforms * width < mode - low, rising, falling)
 
 
-def _at_beta(of: Distribution, chances: Draws) -> Draws:
+def _at_beta(of: Distribution, uniforms: Floats) -> Floats:
     from scipy.special import betaincinv
 
-    share: Draws = betaincinv(*of.parameters, chances)
+    share: Floats = betaincinv(*of.parameters, uniforms)
     return of.low + (of.high - of.low) * share
 
 
-def _at_lognormal(of: Distribution, chances: Draws) -> Draws:
+def _at_lognormal(of: Distribution, uniforms: Floats) -> Floats:
     from scipy.special import ndtri
 
     median, sigma = of.parameters
     with np.errstate(over="ignore"):
-        free: Draws = median * np.exp(sigma * ndtri(chances))
+        free: Floats = median * np.exp(sigma * ndtri(uniforms))
     return np.clip(free, of.low, of.high)
 
 
-def _at_discrete(of: Distribution, chances: Draws) -> Draws:
+def _at_discrete(of: Distribution, uniforms: Floats) -> Floats:
     passed = np.cumsum([weight for weight in of.weights if weight > 0])
-    found = np.searchsorted(passed, chances * passed[-1], side="right")
-    drawn: Draws = np.array(of.values)[np.minimum(found, len(passed) - 1)]
+    found = np.searchsorted(passed, uniforms * passed[-1], side="right")
+    drawn: Floats = np.array(of.values)[np.minimum(found, len(passed) - 1)]
     return drawn
 
 
-_INVERSES: dict[str, Callable[[Distribution, Draws], Draws]] = {
-    "constant": lambda of, chances: np.full(chances.shape, of.low),
-    "uniform": lambda of, chances: of.low + (of.high - of.low) * chances,
+_INVERSES: dict[str, Callable[[Distribution, Floats], Floats]] = {
+    "constant": lambda of, uniforms: np.full(uniforms.shape, of.low),
+    "uniform": lambda of, uniforms: of.low + (of.high - of.low) * uniforms,
     "triangular": _at_triangular,
     "beta": _at_beta,
     "lognormal": _at_lognormal,
@@ -151,7 +151,7 @@ def _parse_kind(value: Mapping[Any, Any]) -> str:
 
 def _unknown_key(key: str, named: Sequence[str]) -> Exception:
     known = ("low", "high") if named and named[0] in _BOUNDED else () if named else _KINDS
-    cure = f"Remove it: {named[0]} says it all." if named else f"Write a number, or one of {', '.join(_KINDS)}."
+    cure = f"Remove it: {named[0]} has no other keys." if named else f"Write a number, or one of {', '.join(_KINDS)}."
     noun = f"key of {named[0]}" if named else "distribution"
     return finding(f'"{excerpt(key)}" is no {noun}', did_you_mean(key, known, cure))
 
@@ -196,7 +196,7 @@ def _parse_discrete(value: Any) -> Distribution:
     values, weights = zip(*pairs, strict=True)
     twice = next((value for value, other in pairwise(values) if value == other), None)
     if twice is not None:
-        raise finding(f"discrete has the value {twice:g} twice", "Add the two weights.")
+        raise finding(f"discrete has the value {twice:g} twice", "Write it once, with the sum of the two weights.")
     if max(weights) == 0:
         raise finding("the weights of discrete are all 0", "Give at least one value a weight above 0.")
     likely = [value for value, weight in pairs if weight > 0]

@@ -7,14 +7,14 @@ DrawnCut       a cut with a random severity
 Within a sample, all activities that a cut matches have one draw, and cuts with the same label `draw` share a draw.
 `scale` is one more draw, which multiplies every severity of the sample; the product is clipped to 1.
 
-Each random quantity has its own named column of chances, one for each sample: `start`, `months`, `scale`, one per event
-and one per cut. The stream of a column is PCG64, seeded by the seed and name of the ensemble and the name of the
-column, read as raw 64-bit integers, whose sequence NumPy guarantees. Chances are their upper 53 bits. Values are
-inverses of chances, rounded to a millionth, so that last digits that vary between library versions have no effect.
-Hence the first n samples do not change when the count grows, and a new event takes samples from the others without
-changing those that remain.
+Each random quantity has its own named column of uniform random numbers, one for each sample: `start`, `months`,
+`scale`, one per event and one per cut. The stream of a column is PCG64, seeded by the seed and name of the ensemble and
+the name of the column, read as raw 64-bit integers, whose sequence NumPy guarantees. Uniforms are their upper 53 bits.
+Values are inverses of them, rounded to a millionth, so that last digits that vary between library versions have no
+effect. Hence the first n samples do not change when the count grows, and a new event takes samples from the others
+without changing those that remain.
 
-The event of a sample is decided by a race: the chance u of event k gives the time −ln(1 − u)/weight[k], and the event
+The event of a sample is decided by a race: the number u of event k gives the time −ln(1 − u)/weight[k], and the event
 with the smallest time is drawn, which is k with probability weight[k]/Σ weight.
 """
 
@@ -31,7 +31,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from optimizer import shapes
 from optimizer.arguments import whole_number
-from optimizer.disruptions.distributions import Distribution, DrawnPositive, DrawnQuantity, DrawnShare, Draws, constant
+from optimizer.disruptions.distributions import Distribution, DrawnPositive, DrawnQuantity, DrawnShare, Floats, constant
 from optimizer.disruptions.shock import (
     COST_FACTORS,
     CUTS,
@@ -77,7 +77,8 @@ Seed = Annotated[int, BeforeValidator(partial(_parse_whole, least=0, most=LAST_S
 class DrawnCut(ActivitySelector):
     """A random share of capacity lost; a list is a profile by period from one draw.
 
-    `draw` names the column of chances: cuts with the same label share a draw. Without a label, a cut has its own.
+    `draw` names the column of uniform random numbers: cuts with the same label share a draw. Without a label, a cut has
+    its own.
     """
 
     severity: Annotated[
@@ -109,7 +110,9 @@ class EnsembleSpec(Described):
 
     count: Count = Field(description="Number of samples.")
     seed: Seed = Field(
-        default=0, description="Seed of the random numbers; the same seed gives the same samples. Default 0."
+        default=0,
+        description="Seed of the random numbers; the same seed gives the same samples as long as the ensemble and its "
+        "events keep their names. Default 0.",
     )
     probability: Share = Field(
         default=0.0, description="Probability over the horizon, 0 to 1; shared equally by the samples. Default 0."
@@ -180,7 +183,7 @@ class DrawnEnsemble(EnsembleSpec):
     It occurs only in what-if variants, never in a file.
     """
 
-    drawn: tuple[Any, ...] = Field(default=(), description="The samples that are left, shocks.")
+    drawn: tuple[Any, ...] = Field(default=(), description="The remaining samples, as shocks.")
     allowed: int = Field(default=0, description="The number of samples that may fail.")
 
     @property
@@ -196,7 +199,7 @@ class DrawnEnsemble(EnsembleSpec):
 def change_samples(
     ensembles: Mapping[str, EnsembleSpec], change: Callable[[Shock], Shock | None]
 ) -> dict[str, EnsembleSpec]:
-    """Return the ensembles with `change` applied to drawn samples, without samples changed to None."""
+    """Return the ensembles with `change` applied to drawn samples; a sample for which it returns None is dropped."""
     found = dict[str, EnsembleSpec]()
     for name, spec in ensembles.items():
         if isinstance(spec, DrawnEnsemble):
@@ -207,7 +210,7 @@ def change_samples(
 
 
 def draw_name(cut: DrawnCut, event: str, i: int) -> str:
-    """Return the name of the column of chances of cut number i of an event."""
+    """Return the name of the column of uniform random numbers of cut i of an event."""
     return cut.draw if cut.draw is not None else f"{event}.{i}"
 
 
@@ -240,7 +243,7 @@ def vary_shocks(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
     """
     events: dict[str, Any] = {}
     for name, spec in shocks.items():
-        variants = [(months, *variant) for months in spec.durations.values for variant in spec.variants()]
+        variants = [(months, *variant) for months in spec.durations.values for variant in spec.by_severity()]
         for months, severity, variant in variants:
             listed = months if spec.durations.is_list else None
             event = _event_like(variant, months, 1.0 / len(variants))
@@ -264,14 +267,14 @@ DRAW_DIGITS = 6
 _Indices = NDArray[np.int64]
 
 
-class Chances:
-    """The columns of chances of one ensemble: numbers in [0, 1) by sample."""
+class Uniforms:
+    """The columns of uniform random numbers of one ensemble: numbers in [0, 1) by sample."""
 
     def __init__(self, name: str, spec: EnsembleSpec) -> None:
         self.name, self.seed, self.count = name, spec.seed, spec.count
 
-    def column(self, what: str) -> Draws:
-        """Return the column of a random quantity, one chance per sample."""
+    def column(self, what: str) -> Floats:
+        """Return the column of a random quantity, one per sample."""
         entropy = [self.seed, _hash_text(self.name), _hash_text(what)]
         raw = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(self.count)
         return np.asarray(raw >> np.uint64(11), dtype=np.float64) * 2.0**-53
@@ -297,62 +300,62 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
     """
     if isinstance(spec, DrawnEnsemble):
         return list(spec.drawn)
-    chances, events = Chances(name, spec), spec.whole_events()
-    begins = _draw_starts(chances, spec, horizon)
-    won = _draw_events(chances, events)
+    uniforms, events = Uniforms(name, spec), spec.whole_events()
+    begins = _draw_starts(uniforms, spec, horizon)
+    won = _draw_events(uniforms, events)
     names, share = list(sample_names(name, spec)), spec.probability / spec.count
     drawn: list[Shock | None] = [None] * spec.count
     for k, (key, event) in enumerate(events.items()):
         chosen = np.flatnonzero(won == k).astype(np.int64)
         entry = f"{name}/{key}" if key else name
-        happening = _draw_shocks(chances, key, event, begins, chosen, horizon)
+        happening = _draw_shocks(uniforms, key, event, begins, chosen, horizon)
         for i, (shock, periods, length) in zip(chosen.tolist(), happening, strict=True):
             drawn[i] = Shock(names[i], shock, periods, share, entry, length)
     return [shock for shock in drawn if shock is not None]
 
 
-def _draw_starts(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> _Indices:
+def _draw_starts(uniforms: Uniforms, spec: EnsembleSpec, horizon: Horizon) -> _Indices:
     """Return the start period of each sample."""
     periods = np.array(spec.start.periods(horizon) if spec.start else horizon.periods, dtype=np.int64)
-    return periods[(chances.column("start") * len(periods)).astype(np.int64)]
+    return periods[(uniforms.column("start") * len(periods)).astype(np.int64)]
 
 
-def _draw_events(chances: Chances, events: Mapping[str, Event]) -> _Indices:
-    """Return the number of the event drawn for each sample."""
+def _draw_events(uniforms: Uniforms, events: Mapping[str, Event]) -> _Indices:
+    """Return the index of the event drawn for each sample."""
     if len(events) == 1:
-        return np.zeros(chances.count, dtype=np.int64)
-    times = np.full((len(events), chances.count), np.inf)
+        return np.zeros(uniforms.count, dtype=np.int64)
+    times = np.full((len(events), uniforms.count), np.inf)
     for k, (key, event) in enumerate(events.items()):
         if event.weight > 0:
-            times[k] = -np.log1p(-chances.column(f"event/{key}")) / event.weight
+            times[k] = -np.log1p(-uniforms.column(f"event/{key}")) / event.weight
     return np.asarray(times.argmin(axis=0), dtype=np.int64)
 
 
 def _draw_shocks(
-    chances: Chances, key: str, event: Event, begins: _Indices, chosen: _Indices, horizon: Horizon
+    uniforms: Uniforms, key: str, event: Event, begins: _Indices, chosen: _Indices, horizon: Horizon
 ) -> Iterator[tuple[ShockSpec, range, int]]:
-    """Yield entry, window, and length without the end of the horizon, for each chosen sample of an event."""
+    """Yield entry, window, and length, not cut off at the end of the horizon, for each chosen sample of an event."""
     assert event.months is not None
-    months = np.round(event.months.at(chances.column("months")[chosen]), DRAW_DIGITS).tolist()
+    months = np.round(event.months.at(uniforms.column("months")[chosen]), DRAW_DIGITS).tolist()
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
     starts = [Starts((horizon.label(t),)) for t in horizon.periods]
     end = len(horizon.periods)
     same = {field: getattr(event, field) for field in EFFECT_FIELDS}
     for first, length, duration, cuts in zip(
-        begins[chosen].tolist(), lengths, months, _draw_cuts(chances, key, event, chosen), strict=True
+        begins[chosen].tolist(), lengths, months, _draw_cuts(uniforms, key, event, chosen), strict=True
     ):
         spec = ShockSpec.model_construct(start=starts[first], months=Durations((duration,)), cuts=cuts, **same)
         yield spec, range(first, min(first + length, end)), length
 
 
-def _draw_cuts(chances: Chances, key: str, event: Event, chosen: _Indices) -> Iterator[tuple[Cut, ...]]:
+def _draw_cuts(uniforms: Uniforms, key: str, event: Event, chosen: _Indices) -> Iterator[tuple[Cut, ...]]:
     """Return an iterator over the cuts of each chosen sample; all samples share the object of a cut that is certain."""
     assert event.scale is not None
-    factors = event.scale.at(chances.column("scale")[chosen])
+    factors = event.scale.at(uniforms.column("scale")[chosen])
     certain = event.scale.is_constant
     columns: list[Sequence[Cut]] = []
     for i, cut in enumerate(event.cuts):
-        drawn = chances.column(f"cut/{draw_name(cut, key, i)}")[chosen]
+        drawn = uniforms.column(f"cut/{draw_name(cut, key, i)}")[chosen]
         profile = [np.round(np.clip(each.at(drawn) * factors, 0.0, 1.0), DRAW_DIGITS).tolist() for each in cut.severity]
         # Severities by sample, then by period of the window.
         rows = list(zip(*profile, strict=True))

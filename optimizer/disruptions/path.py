@@ -90,5 +90,5 @@ class Path:
         return (1.0 - self.floor_at(segment, t)) * self.demand_at(segment, t)
 
     def cut_processes(self, region: str) -> Iterator[str]:
-        """Return the existing processes of a region that the cuts in `severity` affect."""
+        """Yield the existing processes of a region that the cuts in `severity` affect."""
         return (name for name in self.severity if name in self.capacity and self.region[name] == region)

@@ -172,7 +172,7 @@ def _parse_label(value: Any) -> str:
 
 def _require_items(value: Sequence[Any]) -> Sequence[Any]:
     if not value:
-        raise finding("is an empty list", "Name at least one, or leave the field out.")
+        raise finding("is an empty list", "Give at least one value; an optional field may be left out instead.")
     return value
 
 
@@ -210,10 +210,11 @@ def _require_distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
     return numbers
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(_require_items(value))
-    raise finding("is no list", "Write a list, such as [6, 12]; one value alone belongs to the shock or its cuts.")
+    example, owner = ("[0.5, 1]", "the cuts") if info.field_name == "severity" else ("[6, 12]", "the shock")
+    raise finding("is no list", f"Write a list, such as {example}; one value alone belongs to {owner}.")
 
 
 class Grid(Described):
@@ -303,7 +304,7 @@ class ActivitySelector(Described):
         default=None, description="Cuts the activities in this region, or in any of a list."
     )
     stage: NameList | None = Field(default=None, description="Cuts the activities of this stage, or of any of a list.")
-    process: NameList | None = Field(default=None, description="Cuts this process or option, or any of a list.")
+    process: NameList | None = Field(default=None, description="Cuts this process or producing option, or any listed.")
     commodity: NameList | None = Field(
         default=None, description="Cuts the activities that produce this commodity, or any of a list."
     )
@@ -373,7 +374,7 @@ _SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severit
 
 
 class ShockSpec(Described):
-    """An entry under ``shocks:``: one shock, or a family of them."""
+    """An entry under ``shocks:``: one shock, or a family; with `grid.severity` its cuts hold a placeholder of 1."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -418,7 +419,7 @@ class ShockSpec(Described):
 
     @field_validator("cuts", mode="before")
     @classmethod
-    def _take_grid_severity(cls, cuts: Any, info: ValidationInfo) -> Any:
+    def _fill_in_severity(cls, cuts: Any, info: ValidationInfo) -> Any:
         grid = info.data.get("grid")
         # If the grid is faulty, report only that: its severity may be missing from the cuts on purpose.
         if not isinstance(cuts, (list, tuple)) or ("grid" in info.data and not (grid and grid.severity)):
@@ -450,7 +451,7 @@ class ShockSpec(Described):
         """Whether names of shocks include a start, duration or severity."""
         return self.start.is_in_names or self.durations.is_list or bool(self.grid and self.grid.severity)
 
-    def variants(self) -> tuple[tuple[float | None, "ShockSpec"], ...]:
+    def by_severity(self) -> tuple[tuple[float | None, "ShockSpec"], ...]:
         """Return pairs of a severity of the grid and the entry with it in all cuts; (None, self) without severities."""
         if not self.grid or not self.grid.severity:
             return ((None, self),)
@@ -465,8 +466,7 @@ class ShockSpec(Described):
 class Shock:
     """A single shock: `periods` is its window within the horizon; `probability` is over the horizon.
 
-    `length` also counts periods of the window after the end of the horizon. `entry` is the origin of the shock: the key
-    of a shock entry, or ``ensemble/event``. Shocks of one entry with overlapping windows are nearly equal.
+    `length` also counts periods after the end of the horizon. `entry` is its origin: a key, or ``ensemble/event``.
     """
 
     name: str
@@ -488,7 +488,7 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
 
     Windows end at the end of the horizon; the shocks share the probability of the entry equally.
     """
-    starts, durations, variants = spec.start.periods(horizon), spec.durations, spec.variants()
+    starts, durations, variants = spec.start.periods(horizon), spec.durations, spec.by_severity()
     share = spec.probability / max(1, len(starts) * len(durations.values) * len(variants))
     for first in starts:
         label = horizon.label(first) if spec.start.is_in_names else None

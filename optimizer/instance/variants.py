@@ -163,9 +163,9 @@ def with_floors(
 
 
 def with_eased_floors(instance: Instance) -> Instance:
-    """Return the instance with floors lower by half of what counts as a shortfall, for data that are rounded.
+    """Return the instance with floors lower by half of the tolerance of a floor, for data that are rounded.
 
-    A plan of least gap may miss floors by less than a shortfall where no plan keeps them exactly: three plants of
+    A plan of least gap may miss floors by less than the tolerance where no plan keeps them exactly: three plants of
     33.333333 t for a floor of 100 t.
     """
     return with_floors(instance, factor=1.0 - NEGLIGIBLE / 2)

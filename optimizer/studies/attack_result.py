@@ -153,9 +153,9 @@ class AttackResult:
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
         return min(found, key=lambda damage: (damage.cost, -damage.gap), default=None)
 
-    def least_budget(self, damage: AttackDamage | None) -> float | None:
+    def least_attack_budget(self, damage: AttackDamage | None) -> float | None:
         """Return the least attack budget for which an attack is made, not deterred; None if there is no attack."""
-        return None if damage is None else self.adversary.least_budget(damage.price, damage.cost)
+        return None if damage is None else self.adversary.least_attack_budget(damage.price, damage.cost)
 
     @property
     def survives(self) -> bool:
@@ -203,7 +203,7 @@ class AttackResult:
             "shaping": [asdict(each) for each in self.shaping],
             "deterred": [asdict(each) for each in self.deterred],
             "worst": _dict(self.worst),
-            "least_attack_budget": None if self.attacks_stopped else self.least_budget(breaking),
+            "least_attack_budget": None if self.attacks_stopped else self.least_attack_budget(breaking),
             "breaking": _dict(breaking),
             "starts": [asdict(start) for start in self.starts],
             "unaware": _dict(self.unaware),

@@ -44,7 +44,7 @@ class PartValue:
 
     @property
     def is_known(self) -> bool:
-        """Whether every question about the part was answered; a change is known if its range has a lower end."""
+        """Whether every what-if about the part was solved; a change is known if its range has a lower end."""
         if self.survives is not False:
             return self.survives is True and self.low is not None
         is_least_known = self.is_money is False or self.needed is not None
@@ -158,7 +158,7 @@ class Explanation:
         deadlines: if the plan survives, the latest order date of each option.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
         reason: if nothing survives, the reason; None if it was not found in time.
-        is_complete: whether every question was answered: none was left out, stopped or given up. A change with a
+        is_complete: whether every what-if was solved: none was left out, stopped or given up. A change with a
             proven range is an answer.
     """
 

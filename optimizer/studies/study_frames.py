@@ -339,7 +339,7 @@ def attack_starts(found: "AttackResult") -> Frame:
         FrameColumn("start", form="period", is_index=True),
         FrameColumn("worst", "Worst attack", of=lambda each: each.worst and targets_struck(found, each.worst)),
         _part("gap", of=lambda each: each.worst, unit=money, form="amount"),
-        FrameColumn("breaks_at", unit=money, form="enough", of=lambda each: found.least_budget(each.cheapest)),
+        FrameColumn("breaks_at", unit=money, form="enough", of=lambda each: found.least_attack_budget(each.cheapest)),
         FrameColumn("by", "By striking", of=lambda each: each.cheapest and targets_struck(found, each.cheapest)),
     )
     note = "Worst: of what the adversary can afford, what leaves most below the floors; none where no floor breaks. "

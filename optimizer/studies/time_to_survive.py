@@ -325,7 +325,7 @@ def _full_cut(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokep
 
 def _shock_chokepoints(instance: Instance) -> Iterator[Chokepoint]:
     for name, spec in instance.shocks.items():
-        for severity, variant in spec.variants() if spec.cuts else ():
+        for severity, variant in spec.by_severity() if spec.cuts else ():
             disruption = PermanentCuts.of(variant.cuts, deliberate=spec.deliberate)
             yield Chokepoint(shock_name(name, None, None, severity), "shock", disruption)
 

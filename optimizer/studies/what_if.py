@@ -301,12 +301,12 @@ class _ScalingSearch:
 
 
 def _loss_of_floors(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({builder.column_index()["", "question", "loss"][0]: 1.0})
+    return Expression({builder.column_index()["", "what_if", "loss"][0]: 1.0})
 
 
 def _loosen_floors(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """Add the loss variable μ to the row of every floor."""
-    column = next(iter(builder.variable("question", "loss", 0, unit="1", upper=1.0).terms))
+    column = next(iter(builder.variable("what_if", "loss", 0, unit="1", upper=1.0).terms))
     paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.survival_rules)
     for i, row in enumerate(builder.rows):
         if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:

@@ -16,7 +16,7 @@ from optimizer.solver import Clock, Settings
 from optimizer.studies import explain as explain_aside
 from optimizer.studies import what_if
 from optimizer.studies.explain import repairs
-from optimizer.studies.explain.questions import WhatIfs
+from optimizer.studies.explain.what_ifs import WhatIfs
 from optimizer.studies.explanation import Deadline, PartValue, Repair
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from tests.conftest import Cell
@@ -74,7 +74,7 @@ def test_that_no_budget_is_enough_is_said_where_it_is_proven_alone(cell: Cell, m
     assert said in rows(instance, explanation)
     assert {"is_money": None, "needed": None}.items() <= explanation.to_dict()["worths"][1].items()
     assert not explanation.is_complete
-    assert rows(instance, explanation)[-1].endswith("Stopped before every question was answered.")
+    assert rows(instance, explanation)[-1].endswith("Stopped before every what-if was solved.")
     frame = explanation.frames.worths
     assert frame.loc[("lever", "friend"), "is_money"] is None
 
@@ -118,7 +118,7 @@ def test_no_option_is_called_dispensable_that_is_not_known_to_be(cell: Cell) -> 
 
 def test_a_run_in_which_a_what_if_is_given_up_is_not_complete(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each has 1e-9 s, and the run as long as it takes.
-    monkeypatch.setattr(explain_aside.questions, "WHAT_IF_SECONDS", 1e-9)
+    monkeypatch.setattr(explain_aside.what_ifs, "WHAT_IF_SECONDS", 1e-9)
     instance = cell(HEAD, REPLACED)
     survives = so.explain(instance, settings=EXACT)
     assert value_of(survives, "friend").survives is None
@@ -126,7 +126,7 @@ def test_a_run_in_which_a_what_if_is_given_up_is_not_complete(cell: Cell, monkey
     assert "friend not known stopped before it was known" in rows(instance, survives)
     done = CliRunner().invoke(app, ["explain", TINY])
     assert done.exit_code == 5
-    assert "Stopped before every question was answered." in " ".join(done.output.split())
+    assert "Stopped before every what-if was solved." in " ".join(done.output.split())
 
 
 def test_a_run_in_which_a_repair_is_given_up_is_not_complete(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,12 +53,12 @@ def test_the_budget_says_why_there_is_no_more(cell: Cell) -> None:
         "deal has only 20 t/yr: the budget buys no more",
         "chips is not bought: the budget goes further elsewhere",
     ]
-    assert because(cell(HEAD, options(DEAL), "policy: {budget: 0}")) == ["deal is not bought: there is no budget"]
+    assert because(cell(HEAD, options(DEAL), "policy: {budget: 0}")) == ["deal is not bought: the budget is 0"]
 
 
 def test_what_comes_too_late_says_so(cell: Cell) -> None:
     late = DEAL.replace("}", ", lead_time: 24, earliest: 2027}")
-    assert because(cell(HEAD, options(late))) == ["deal takes 24 months and is decided in 2027 at the earliest"]
+    assert because(cell(HEAD, options(late))) == ["deal takes 24 months and can be ordered in 2027 at the earliest"]
 
 
 def test_a_level_that_has_eroded_says_what_is_left_and_what_stands_against_more(cell: Cell) -> None:

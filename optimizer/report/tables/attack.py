@@ -110,9 +110,7 @@ def adversary_words(instance: Instance) -> str:
     targets = plural(len(adversary.targets), "target")
     # Where no target can be afforded, the empty set is the only maximal one.
     found = sum(1 for targets in islice(adversary.each_maximal(), MOST_SETS + 1) if targets)
-    sets = (
-        f"more than {MOST_SETS:,} largest combinations" if found > MOST_SETS else plural(found, "largest combination")
-    )
+    sets = f"more than {MOST_SETS:,} maximal sets" if found > MOST_SETS else plural(found, "maximal set")
     if not found:
         return f"{budget} to spend on {targets}, none of which it can afford"
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
@@ -136,7 +134,7 @@ def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
 
 
 def _deterred_text(found: AttackResult) -> str:
-    """Describe how many listed attacks the plan's leverage makes too expensive, and the cheapest of them."""
+    """Describe how many attacks of the table the plan's leverage makes too expensive, and the cheapest of them."""
     if not found.deterred:
         none = "none: the plan withstands every attack that can be afforded, or fails in it"
         return "not known" if found.attacks_stopped else none
@@ -145,7 +143,7 @@ def _deterred_text(found: AttackResult) -> str:
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
     nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si_up(nearest.cost, money, 6)} to the adversary"
     # Only maximal sets of targets are listed: a subset may be deterred as well, at a lower cost.
-    return f"{plural(count, 'listed attack')}{which}; the cheapest is {nearest_text}"
+    return f"{plural(count, 'attack')} of the table below{which}; the cheapest is {nearest_text}"
 
 
 def worst_attack_text(found: AttackResult) -> str:
@@ -173,7 +171,7 @@ def breaking_attack_text(found: AttackResult) -> str:
         return "no attack budget: with all targets struck at once every floor holds"
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
     # Rounded up: rounded down, it would read as an attack budget that the plan survives.
-    least = si_up(found.least_budget(breaking) or 0.0, found.instance.money, 6)
+    least = si_up(found.least_attack_budget(breaking) or 0.0, found.instance.money, 6)
     return f"{'at most ' * found.attacks_stopped}{least}, {what}, {_gap_text(found, breaking)}"
 
 

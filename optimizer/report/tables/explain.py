@@ -49,12 +49,12 @@ def shortage_text(instance: Instance, why: Reason) -> str:
     window = windowed(why.first, why.last, "–")
     commodity = display_name(instance, why.commodity)
     if why.months is not None:
-        window += f" (its first {why.months:g} months already cannot be survived)"
+        window += f" (the first {why.months:g} months of the shock already cannot be survived)"
     # Neither figure includes the demand that substitutes serve.
     serves = {flow.serves for option in instance.options.values() for flow in option.flows}
     beyond = " beyond what substitutes serve" if serves & set(why.takers) else ""
-    where = f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {si(why.needed, 't')} of {commodity}"
-    return f"{where}{beyond}{_supply_text(why)}"
+    where = f"In {shock_title(instance, why.shock)}, short in {window}"
+    return f"{where}, {segment} {need} {si(why.needed, 't')} of {commodity}{beyond}{_supply_text(why)}"
 
 
 def _supply_text(why: Reason) -> str:
@@ -89,7 +89,9 @@ def _conflict_sentence(instance: Instance, why: Reason) -> str:
         shocks = f"the first {why.months:g} months of {shocks}"
     if not why.is_irreducible:
         return f"Already {shocks} with {plain} cannot be survived; perhaps a smaller set cannot either."
-    least = "Leave out any one of these, and the others of this list can be survived"
+    least = "Without any one of these shocks and floors, the others here can be survived"
+    if len(why.shocks) == len(why.segments) == 1:
+        least = "Without this shock, or without this floor, the conflict is gone"
     least += "; the instance as a whole may still fail."
     return f"Conflict (IIS): {shocks} with {plain} cannot be survived. {least}"
 
@@ -240,7 +242,7 @@ def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
 
 def _length_repair(instance: Instance, repair: Repair) -> str:
     more = "" if repair.beyond is None else f"; to {months_text(repair.beyond)}, not all"
-    return f"with every shock cut to {months_text(repair.amount or 0.0)} at most, all are survived{more}."
+    return f"with every shock shortened to {months_text(repair.amount or 0.0)} at most, all are survived{more}."
 
 
 def _months_repair(instance: Instance, repair: Repair) -> str:
@@ -460,7 +462,7 @@ class ExplanationPrinter:
         sure += ", unless said otherwise."
         if self.instance.policy.gap_price is not None:
             sure += " Each keeps every floor, whatever that costs, although gaps have a price."
-        late = "" if explanation.is_complete else " Stopped before every question was answered."
+        late = "" if explanation.is_complete else " Stopped before every what-if was solved."
         self.console.print(Text(sure + late + self.rows.note + attack_parts_note(self.instance), style="dim"))
 
     def _show_answer(self, result: Result) -> None:

@@ -4,7 +4,7 @@ survives   the value of each shock, lever, floor and delay, and the latest order
 fails      repairs, each sufficient alone (`repairs`), and the irreducible reason (`reason`)
 
 Each what-if about a surviving plan changes one part of it, so what-ifs run in parallel worker processes; each worker
-keeps its solver state for its next what-if. Answers are returned in the order of the questions, the most useful first.
+keeps its solver state for its next what-if. Answers are returned in the order of the what-ifs, the most useful first.
 """
 
 import contextlib
@@ -24,8 +24,14 @@ from optimizer.results.result import Result, hardest_of
 from optimizer.results.saved import finite_or_none
 from optimizer.solver import Listener, Settings, ignore, interruptible
 from optimizer.studies.conclusion import plan_with_base
-from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts, tightened
-from optimizer.studies.explain.questions import WHAT_IF_SECONDS, ShortBudget, WhatIfs
+from optimizer.studies.explain.part_values import (
+    PartValuation,
+    PlanContext,
+    PlanPart,
+    deadline,
+    plan_parts,
+    with_tighter_bounds,
+)
 from optimizer.studies.explain.reason import reason
 from optimizer.studies.explain.repairs import (
     BOTH_SHORT,
@@ -37,6 +43,7 @@ from optimizer.studies.explain.repairs import (
     shorter_rules,
     sooner,
 )
+from optimizer.studies.explain.what_ifs import WHAT_IF_SECONDS, ShortBudget, WhatIfs
 from optimizer.studies.explanation import Deadline, Explanation, ExplanationPart, PartValue, Reason, Repair
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.what_if import GAINS, WhatIfSolver, keep_gains
@@ -78,9 +85,9 @@ class ParallelWhatIfs:
         tasks = [Task(_part_value, (self._terms, part)) for part in parts]
         yield from self._answers(tasks, [part.words(self.what_ifs.instance) for part in parts])
 
-    def deadlines(self, options: Sequence[str], spared: Mapping[str, bool | None]) -> Iterator[Deadline]:
-        """Yield the deadline of each option; `spared` holds for each whether some plan survives without it, or None."""
-        tasks = [Task(_deadline, (self._terms, o, spared.get(o))) for o in options]
+    def deadlines(self, options: Sequence[str], can_be_left_out: Mapping[str, bool | None]) -> Iterator[Deadline]:
+        """Yield the deadline of each option; `can_be_left_out`: whether some plan survives without it."""
+        tasks = [Task(_deadline, (self._terms, o, can_be_left_out.get(o))) for o in options]
         words = [f"by when {display_name(self.what_ifs.instance, o)} has to be ordered" for o in options]
         yield from self._answers(tasks, words)
 
@@ -102,7 +109,7 @@ class ParallelWhatIfs:
         yield from (answer for _, answer in sorted(known.items()) if answer is not None)
 
     def _report_next(self, words: Sequence[str], number: int) -> None:
-        """Report the first question without an answer; without workers, each question reports itself."""
+        """Report the first what-if that is not solved; without workers, each what-if reports itself."""
         if self._executor.size > 1 and number < len(words) and not self.what_ifs.is_over:
             self.what_ifs.report(words[number], number, len(words))
 
@@ -112,9 +119,9 @@ def _part_value(memory: Memory, terms: WhatIfTerms, part: PlanPart) -> PartValue
         return None if what_ifs.is_over else PartValuation(what_ifs, terms.context).value_of(part)
 
 
-def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
+def _deadline(memory: Memory, terms: WhatIfTerms, o: str, can_be_left_out: bool | None) -> Deadline | None:
     with _open_what_ifs(memory, terms) as what_ifs:
-        return None if what_ifs.is_over else deadline(what_ifs, terms.context.plan, o, is_spared=is_spared)
+        return None if what_ifs.is_over else deadline(what_ifs, terms.context.plan, o, can_be_left_out=can_be_left_out)
 
 
 @contextlib.contextmanager
@@ -159,7 +166,7 @@ def explain(
         budget, scenario: as for `solve`.
         settings: `accuracy` is the share of the price of survival to which what-ifs are proven, by default 0.005;
             `time_limit` applies to everything together.
-        listener: receives each question before it is answered, and the rounds of each search.
+        listener: receives each what-if before it is solved, and the rounds of each search.
         on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
         known: the instance's best plan, if it has been solved before; it is explained unchanged.
@@ -202,7 +209,7 @@ def explain(
 
 
 def _as_survived(instance: Instance, solver: WhatIfSolver, result: Result) -> Instance:
-    """Return the instance, with eased floors if a surviving plan misses floors by less than a shortfall.
+    """Return the instance, with slightly lower floors if a surviving plan misses some by too little to fail.
 
     With the floors as they are, what-ifs would have no plan that keeps them exactly either.
     """
@@ -223,7 +230,7 @@ def _find_parts(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
 
 
 def _is_known(instance: Instance, part: ExplanationPart) -> bool:
-    """Check whether every question about a part was answered before the time ran out."""
+    """Check whether every what-if about a part was solved before the time ran out."""
     if isinstance(part, Result):
         return True
     if not isinstance(part, Deadline):
@@ -250,13 +257,15 @@ def _explain_plan(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart
     if what_ifs.instance is not what_ifs.solver.instance:
         eased = what_ifs.solve_survivable("the cost with eased floors")
         cost, bound = (eased.found.cost, finite_or_none(eased.found.bound)) if eased.is_proven else (cost, bound)
-    context, spared = PlanContext(result.plan, cost, bound, active), dict[str, bool | None]()
+    context, survivable = PlanContext(result.plan, cost, bound, active), dict[str, bool | None]()
     with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as parallel:
         for value in _consistent(what_ifs.instance, parallel.part_values(plan_parts(what_ifs.instance, context))):
-            spared |= {value.of: value.survives} if value.kind == "lever" else {}
+            survivable |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Deadlines of options without which nothing survives come first.
-        yield from parallel.deadlines(sorted(result.plan.bought, key=lambda o: spared.get(o) is not False), spared)
+        yield from parallel.deadlines(
+            sorted(result.plan.bought, key=lambda o: survivable.get(o) is not False), survivable
+        )
 
 
 def _consistent(instance: Instance, values: Iterable[PartValue]) -> Iterator[PartValue]:
@@ -266,10 +275,10 @@ def _consistent(instance: Instance, values: Iterable[PartValue]) -> Iterator[Par
         if value.kind in ("lever", "kind"):
             levers.append(value)
             continue
-        yield from tightened(instance, levers)
+        yield from with_tighter_bounds(instance, levers)
         levers.clear()
         yield value
-    yield from tightened(instance, levers)
+    yield from with_tighter_bounds(instance, levers)
 
 
 def _explain_failure(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:

@@ -31,7 +31,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_floors, with_lead_times, with_only_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
-from optimizer.studies.explain.questions import FEASIBILITY_GAP, SurvivalAnswer, WhatIfs, least_passing
+from optimizer.studies.explain.what_ifs import FEASIBILITY_GAP, SurvivalAnswer, WhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
 from optimizer.tolerances import FINEST_SHARE
 
@@ -179,7 +179,7 @@ class PartValuation:
         return self.what_ifs.solve_survivable(words, variant, rows, bound=-math.inf if bound is None else bound)
 
     def _value(self, part: PlanPart, tried: SurvivalAnswer, *, is_freed: bool = False) -> PartValue:
-        """Build the value of a part from its what-if; `is_freed`: a rule that forces a purchase is left out as well."""
+        """Build the value of a part from its what-if; `is_freed`: a forced purchase or an initial store goes too."""
         if not tried.holds:
             return PartValue(part.kind, part.of, tried.holds)
         cost, bound, found = self.context.cost, self.context.bound, tried.found
@@ -223,10 +223,10 @@ def _is_forced_or_stored(instance: Instance, names: Sequence[str]) -> bool:
     return any(o in instance.policy.force or has_initial_stock(instance, o) for o in names)
 
 
-def tightened(instance: Instance, values: Sequence[PartValue]) -> list[PartValue]:
+def with_tighter_bounds(instance: Instance, values: Sequence[PartValue]) -> list[PartValue]:
     """Tighten the values of options and of whole levers by each other.
 
-    A plan without all options of a kind is a plan without each of them: one option costs no more than all of its kind.
+    A plan without all options of a kind is a plan without each of them: leaving out one costs no more than all of them.
     That holds unless leaving them out removes rules or initial stores as well.
     """
     result = {(value.kind, value.of): value for value in values}
@@ -247,15 +247,15 @@ def _tightened_by(
 
 
 def _no_dearer(value: PartValue, whole: PartValue) -> PartValue:
-    """Return the value of an option, with the plan without its whole lever if that is cheaper or the only one."""
+    """Return the value of an option: by the plan without its lever if that is cheaper, or the only one found."""
     if value.survives is False or whole.change is None or (value.change is not None and value.change <= whole.change):
         return value
     highs = [high for high in (value.high, whole.high) if high is not None]
     return replace(value, survives=True, change=whole.change, high=min(highs, default=None), outlay=whole.outlay)
 
 
-def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, is_spared: bool | None) -> Deadline:
-    """Find the deadline of an option that is bought; `is_spared`: whether some plan survives without it, or None.
+def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, can_be_left_out: bool | None) -> Deadline:
+    """Find the deadline of an option that is bought; `can_be_left_out`: whether some plan survives without it, or None.
 
     Leaving out an option also removes its initial store and a rule that forces it. So it is tested here whether some
     plan survives that keeps these and orders nothing.
@@ -263,11 +263,11 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, is_spared: bool | None) -
     instance, horizon = what_ifs.instance, what_ifs.instance.horizon
     is_forced = not instance.policy.force.keys().isdisjoint(_with_dependants(instance, [o]))
     points = _order_periods(instance, plan, o)
-    found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
+    found = Deadline(o, horizon.label(points[0]), can_be_left_out=can_be_left_out)
     if o in instance.sized:
         latest = _latest_as_planned(what_ifs, plan, o, points)
         found = replace(found, as_planned=None if latest is None else horizon.label(latest))
-    if is_spared is not False and not is_forced:
+    if can_be_left_out is not False and not is_forced:
         return found
 
     def survives(t: int, how: str) -> bool | None:

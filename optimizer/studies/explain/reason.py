@@ -1,7 +1,8 @@
 """The reason why nothing survives: an irreducible conflict of shocks and floors, and the commodity that is short in it.
 
-Shocks are added, the hardest first, until no plan survives them. Then every shock, every month of the windows and every
-segment's floor that is not needed for this is removed. The rest is an irreducible conflict, though perhaps not the
+Shocks are added, the hardest first, until no plan survives them. Then every shock and every segment's floor that is not
+needed for this is removed, and all windows are shortened to the least common length, from their start, that still
+fails. The rest is an irreducible conflict, though perhaps not the
 smallest one: without any one of its parts, the others can be survived. The plan with the least gap in the conflict
 shows the short commodity, and each source of it is checked for what limits its supply.
 """
@@ -35,7 +36,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Flows, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
-from optimizer.studies.explain.questions import (
+from optimizer.studies.explain.what_ifs import (
     FEASIBILITY_GAP,
     BudgetBarrier,
     ShortBudget,
@@ -118,7 +119,7 @@ def _longest(instance: Instance) -> int:
 
 
 def _find_irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
-    """Find shocks among the first `names` that fail together, with none to spare.
+    """Find shocks among the first `names` that fail together, each of them needed.
 
     Returns:
         Their names, or None if no answer was found in time; and whether each is known to be needed.
@@ -129,7 +130,7 @@ def _find_irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | 
             return None, False
         if answer:
             # The last name is needed: without it, the others were survived.
-            return _drop_unneeded(names[:count], fails, spared=1)
+            return _drop_unneeded(names[:count], fails, known_needed=1)
     return None, False
 
 
@@ -141,7 +142,7 @@ def _find_irreducible_samples(
     All shocks together fail, because the best plan does not survive them.
     """
     count, is_known = least_passing(lambda n: fails(list(names[:n])), len(names))
-    kept, are_known = _drop_unneeded(names[:count], fails, spared=int(is_known))
+    kept, are_known = _drop_unneeded(names[:count], fails, known_needed=int(is_known))
     return kept, is_known and are_known
 
 
@@ -151,15 +152,15 @@ def _allowed_failures(instance: Instance) -> int:
 
 
 def _drop_unneeded(
-    names: Sequence[str], fails: Callable[[list[str]], bool | None], spared: int = 0
+    names: Sequence[str], fails: Callable[[list[str]], bool | None], known_needed: int = 0
 ) -> tuple[list[str], bool]:
-    """Drop the shocks or segments that are not needed for the failure; the last `spared` are known to be needed.
+    """Drop the shocks or segments that are not needed for the failure; the last `known_needed` are known to be needed.
 
     Returns:
         The names that are kept, and whether each is known to be needed.
     """
     kept, is_known = list(names), True
-    for name in names[: len(names) - spared]:
+    for name in names[: len(names) - known_needed]:
         fewer = [other for other in kept if other != name]
         answer = fails(fewer) if fewer else False
         is_known = is_known and answer is not None

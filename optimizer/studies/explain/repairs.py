@@ -36,7 +36,7 @@ from optimizer.instance.variants import (
     without_budgets,
 )
 from optimizer.levers import Sized
-from optimizer.studies.explain.questions import (
+from optimizer.studies.explain.what_ifs import (
     FEASIBILITY_GAP,
     SurvivalAnswer,
     WhatIfs,
@@ -70,7 +70,7 @@ def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
     """Yield the repair by the least total budget with which everything survives."""
     policy = what_ifs.instance.policy
     if policy.budget is None and policy.annual_budget is None:
-        yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
+        yield Repair("budget", works=False, why="the file sets no budget; it is not money that is short")
         return
     free = with_budget(what_ifs.instance, None)
     settings = replace(what_ifs.solver.settings, mip_gap=min(PLAN_GAP, what_ifs.solver.settings.mip_gap))
@@ -87,7 +87,7 @@ def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
         years = " as long as the budgets of single years stay as they are" if policy.annual_budget is not None else ""
         yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - PLAN_GAP):
-        yield Repair("budget", works=False, why="there is money left: it does not bind")
+        yield Repair("budget", works=False, why="the budget does not bind: money is left")
     else:
         cheaper = partial(with_budget, free)
         yield _money_repair(what_ifs, "budget", found, tried, "the plan of the least budget", cheaper)
@@ -185,7 +185,7 @@ def _floor_repair(instance: Instance, factor: float, most: float) -> Repair:
 
 # Largest number of what-ifs about the size of one repair; bisection needs only a few.
 MOST_TRIED = 40
-NOT_ALL_TRIED = "not every size was tried; none that was works"
+NOT_ALL_TRIED = "not every size was tried, and no size tried works"
 # Texts by kind of repair if none of its sizes works.
 AT_NO_SIZE: Mapping[str, str] = {"sooner": "no number of months is enough", "demand": "no amount is enough"}
 
@@ -264,7 +264,7 @@ def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
         of=None,
         words="shorter shocks",
         most=longest - 1,
-        why=f"with every shock cut to {horizon.months} month{'s' * (horizon.months > 1)}, not all are survived",
+        why=f"with every shock shortened to {horizon.months} month{'s' * (horizon.months > 1)}, not all are survived",
         vary=lambda _, steps: with_windows_up_to(what_ifs.apart, (longest - steps) * horizon.months),
         amount=lambda steps: float((longest - steps) * horizon.months),
     )

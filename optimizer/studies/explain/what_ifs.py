@@ -11,9 +11,9 @@ Each what-if has a time limit of its own, and its answer states what is proven.
 `SupplyLimits` explains for each source of a commodity what limits its supply in the periods of a shock:
 
 process        the part that a cut leaves, or its capacity
-deal, level    for options that restore part of a cut: too late, eroded, at largest size, or too dear for the budget
+restoring      for options that restore part of a cut: too late, eroded, at largest size, or too dear for the budget
 option         too late, at its largest size, cut itself, without inputs or scrap, or too dear for the budget
-stockpile      its largest stock, its fill or release rate, its first possible purchase, or its price
+stockpile      its largest size (`max_size`), its fill or release rate, its first possible purchase, or its price
 substitution   the share of demand that it can serve
 """
 
@@ -70,7 +70,7 @@ class WhatIfs:
 
     Attributes:
         apart: the instance with every event as an entry of its own.
-        is_cut_short: whether a question was left out or given up, unless the parts of the explanation show it anyway.
+        is_cut_short: whether any what-if was left out, stopped or given up.
         blocking: names of the shocks in which the best plan fails; empty if unknown. A model of these alone is small,
             and usually enough to prove that nothing survives.
     """
@@ -82,11 +82,11 @@ class WhatIfs:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is no time left for another question."""
+        """Whether there is no time left for another what-if."""
         return self.solver.clock.is_over
 
     def report(self, task: str, done: int = 0, total: int = 0) -> None:
-        """Report the question that is being answered to the listener."""
+        """Report the what-if that is being solved to the listener."""
         self.solver.listener(Progress(task=task, done=done, total=total))
 
     def ask(
@@ -98,7 +98,7 @@ class WhatIfs:
         bound: float = -math.inf,
         first: frozenset[str] | None = None,
     ) -> WhatIfResult:
-        """Solve a variant; `words` name the question for the listener; `bound`, `first`: see `WhatIfSolver.ask`."""
+        """Solve a variant; `words` name it for the listener; `bound`, `first`: see `WhatIfSolver.ask`."""
         self.report(words)
         return self.solver.ask(variant or self.instance, problem, settings, WHAT_IF_SECONDS, bound, first)
 
@@ -182,22 +182,22 @@ def least_added(what_ifs: WhatIfs, words: str, instance: Instance, settings: Set
     assert given is not None
 
     def loosen(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> None:
-        added = builder.variable("question", "added", 0, unit="money")
+        added = builder.variable("what_if", "added", 0, unit="money")
         for year in variant.horizon.years:
             spent = builder.booked("outlay", year) - added
-            builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="money")
+            builder.require("what_if", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="money")
 
     problem = ProblemVariant(_added_budget, (loosen,), name="what is added in each year")
     return what_ifs.ask(words, without_annual_budget(instance), problem, settings)
 
 
 def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({builder.column_index()["", "question", "added"][0]: 1.0})
+    return Expression({builder.column_index()["", "what_if", "added"][0]: 1.0})
 
 
 @dataclass(frozen=True)
 class SupplyLimits:
-    """Explanation of why no source supplies more of a commodity, under the plan with the least gap in a shock."""
+    """Explanation of why no source supplies more of a commodity, under the plan with the least gap in the conflict."""
 
     instance: Instance
     event: Shock
@@ -310,8 +310,8 @@ class SupplyLimits:
         if not decided:
             return "can never be bought within the horizon"
         idle = decided[0] + horizon.whole(option.lead_time) <= self.periods[-1]
-        words = f"months and {{are}} decided in {horizon.label(decided[0])} at the earliest"
-        return f"{{take}} {option.lead_time:g} {words}{'; the share in force is 0 then' if idle else ''}"
+        words = f"months and can be ordered in {horizon.label(decided[0])} at the earliest"
+        return f"{{take}} {option.lead_time:g} {words}{'; its ramp starts at 0' if idle else ''}"
 
     def _names(self, owners: Iterable[str]) -> str:
         names = [display_name(self.instance, owner) for owner in owners]
@@ -398,7 +398,7 @@ class SupplyLimits:
     def _why_not_paid(self, o: str, size: float) -> str:
         """Explain why the budget buys no more of an option."""
         barriers = {
-            "no_budget": "there is no budget",
+            "no_budget": "the budget is 0",
             "annual": "no annual budget pays for the smallest size of it",
             "total": "the budget does not pay for the smallest size of it",
         }
@@ -425,7 +425,7 @@ class SupplyLimits:
         if self.short_budget is None:
             return f"{start}, and more would not help"
         if held <= 0 and self.barrier(o) == "no_budget":
-            return f"{start}: there is no budget"
+            return f"{start}: the budget is 0"
         buy = "budgets of the years before buy" if self.short_budget == "annual" else "budget buys"
         return f"{start}: the {buy} no more"
 
@@ -436,7 +436,7 @@ class SupplyLimits:
         if not purchasable or stock.fill_rate == 0:
             return "and nothing could be bought for it before"
         if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
-            return "its largest stock"
+            return "the most that it can hold"
         most = max(self.flows.row(o, "released"), default=0.0)
         if _is_at_rate(most, stock.most_released_in_a_year, horizon.delta):
             return f"and releases {si(most, 't')} a {horizon.step} at most"
