@@ -41,8 +41,9 @@ def test_how_much_sooner_a_plant_would_have_to_come(tmp_path: Path) -> None:
     assert "12 months sooner, by a shorter lead time or an order before 2026; 9 months would not be enough." in said
     # 30 t/yr of plant cost 1,500 beside four years of imports for 1,000.
     assert "With this repair the plan costs 5,500 USD, with an outlay of 1,500 USD." in said
-    less = "Less demand 100 % lower (by 100 t/yr). 99 % is not enough. With this repair the plan costs 0 USD"
-    assert less in said
+    # Less demand is shown as a distance, without the mark of what works.
+    less = "· Less demand 100 % lower (by 100 t/yr). 99 % is not enough."
+    assert f"{less} That shows how far off survival is; it is no repair." in said
     assert "✗ Shorter shocks cannot work: with every shock shortened to 3 months, not all are survived." in said
     assert "✗ Lower floors cannot work: only without any floor." in said
 

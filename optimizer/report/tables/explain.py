@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 LABEL, FIGURE = 16, 16
 # Below this relative difference, need and supply read alike in three digits, and the difference itself is printed.
 NEARLY = 0.005
+# Largest share of all demand that a repair may give up.
+MOST_GIVEN_UP = 0.5
 _MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
 
 
@@ -154,16 +156,20 @@ def _least_budget_sentence(instance: Instance, found: "Explanation") -> str:
 
 
 def _sufficient_repairs_sentence(instance: Instance, found: "Explanation") -> str:
-    """Return the sentence that lists the repairs that are each enough alone; removing all demand is not listed."""
-    enough = [repair_words(instance, each) for each in found.repairs if each.works and not _removes_all_demand(each)]
+    """Return the sentence that lists the repairs that are each enough alone; giving up most of demand is not listed."""
+    enough = [repair_words(instance, each) for each in found.repairs if each.works and not _gives_up_demand(each)]
     if enough:
         said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
         return f"Each of these alone is enough: {said}."
-    return "No change that was tried is enough alone." if any(each.works is not None for each in found.repairs) else ""
+    most = next((each.amount or 0.0 for each in found.repairs if each.works), 1.0)
+    short_of = f", short of {percent(most)} less demand" if most < 1.0 else ""
+    tried = any(each.works is not None for each in found.repairs)
+    return f"No change that was tried is enough alone{short_of}." if tried else ""
 
 
-def _removes_all_demand(repair: Repair) -> bool:
-    return repair.kind == "demand" and repair.of is None and repair.amount == 1.0
+def _gives_up_demand(repair: Repair) -> bool:
+    """Return whether a repair is more than half of all demand less: a measure of how far survival is."""
+    return repair.kind == "demand" and repair.of is None and (repair.amount or 0.0) > MOST_GIVEN_UP
 
 
 def _price_sentence(instance: Instance, repair: Repair) -> str:
@@ -260,6 +266,7 @@ def _demand_repair(instance: Instance, repair: Repair) -> str:
     tonnes = f" (by {_by_year(repair.tonnes, lambda amount: si(amount, 't/yr'))})" if repair.tonnes else ""
     where = " in every segment" if repair.of is None and len(instance.demands) > 1 else ""
     less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
+    less += " That shows how far off survival is; it is no repair." * _gives_up_demand(repair)
     return f"{percent(repair.amount or 0.0)} lower{where}{tonnes}.{less}"
 
 
@@ -424,7 +431,8 @@ class ExplanationPrinter:
             self.without_effect.append(repair)
             return
         self._show_heading(f"{self.repairs_title}, each tried by itself")
-        self._print_row(repair_title(self.instance, repair), repair_text(self.instance, repair), _MARKS[repair.works])
+        mark = Text("·") if _gives_up_demand(repair) else _MARKS[repair.works]
+        self._print_row(repair_title(self.instance, repair), repair_text(self.instance, repair), mark)
 
     def _show_reason(self, reason: Reason) -> None:
         self._show_heading("Why no plan survives everything")
