@@ -366,7 +366,7 @@ def test_what_has_no_region_is_no_dependence(tiny: so.Instance, result: so.Resul
     screen = Console(width=80, record=True, file=io.StringIO())
     screen.print(dependence_table(instance, recipes, 80))
     text = " ".join(screen.export_text().split())
-    assert "! rival 70 %, no region 30 %" in text
+    assert "! rival 70 %, region not stated 30 %" in text
     assert "! more than 65 % from one region. Left out, with no share from any region (--all lists them): 1." in text
     assert dependence_words(instance, recipes) == "1 of 2 commodities (line)"
 

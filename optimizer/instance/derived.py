@@ -78,7 +78,7 @@ NO_REGION = "unnamed"
 def region_name(instance: Instance, region: str) -> str:
     """Return the display name of a region: its name in the file, or its key in words, ``united kingdom``."""
     named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)
-    return (named.name if named else None) or ("no region" if region == NO_REGION else region.replace("_", " "))
+    return (named.name if named else None) or ("region not stated" if region == NO_REGION else region.replace("_", " "))
 
 
 def has_only_stocks(instance: Instance) -> bool:

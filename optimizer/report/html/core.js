@@ -23,7 +23,7 @@ const $ = id => document.getElementById(id);
 const now = () => book.points[state.point];  // the plan of the chosen budget
 const named = key => book.names[key] || key;
 const spaced = key => key.replaceAll("_", " ");
-const regionName = region => book.region_names[region] || (region === "unnamed" ? "no region" : spaced(region));
+const regionName = region => book.region_names[region] || (region === "unnamed" ? "region not stated" : spaced(region));
 const strikeOf = name => book.strikes.find(each => each.name === name);
 const laneTitle = lane => lane.which ? `${lane.title} · ${lane.which}` : lane.title;
 const strikeTitle = strike => strike.which ? `${strike.title} · ${strike.which}` : strike.title;
