@@ -53,7 +53,7 @@ def test_heads_and_the_page_of_cases_say_what_is_expected(path: Path) -> None:
 
 def test_a_phrase_that_is_not_there_or_has_another_figure_is_told() -> None:
     case = expected.read(expected.EXPECTED / "ev-maker.yaml")
-    phrases = ("(gap {survival_gap} USD)", "(gain {survival_gap} USD)")
+    phrases = ("(gap {survival_gap} USD,", "(gain {survival_gap} USD,")
 
     def agree(gap: str) -> list[bool]:
         run = expected.Run("frozen", 0.0, {"survival_gap": gap}, says=phrases)
