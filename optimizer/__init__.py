@@ -5,7 +5,7 @@
     >>> so.solve(instance, budget="30M").plan
     <Plan
       2026  plant  20
-      stock  reserve  at most 100 t>
+      stock  reserve  largest 100 t>
 
 load, read                          an Instance from a file, or from a mapping
 without, under, in_future, …        the same instance with something changed: an Instance again

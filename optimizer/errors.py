@@ -101,7 +101,7 @@ class OptimizerError(Exception):
 
 
 class InstanceError(OptimizerError):
-    """An instance cannot be used; `findings` holds every reason, each with line and cure."""
+    """An instance cannot be used; `findings` holds every error and the warnings beside them, with line and cure."""
 
     subject = "instance"
     exit_code = ExitCode.BAD_INSTANCE
@@ -109,12 +109,14 @@ class InstanceError(OptimizerError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
         errors = [finding for finding in findings if finding.severity == "error"]
-        count = f"{len(errors)} finding" + ("s" if len(errors) != 1 else "")
-        super().__init__(f"not a usable {self.subject} ({count}):\n" + "\n".join(f"  {finding}" for finding in errors))
+        count = f"{len(errors)} error" + ("s" if len(errors) != 1 else "")
+        super().__init__(
+            f"cannot use this {self.subject} ({count}):\n" + "\n".join(f"  {finding}" for finding in errors)
+        )
 
 
 class GivenPlanError(InstanceError):
-    """A given plan does not fit the instance; `findings` holds every reason, each with line and cure."""
+    """A given plan does not fit the instance; `findings` holds every error, each with line and cure."""
 
     subject = "plan"
 

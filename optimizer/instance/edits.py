@@ -182,7 +182,7 @@ def in_future(instance: Instance, name: str) -> Instance:
     found = next((each for each in instance.tree.futures if instance.futures and each.name == name), None)
     if found is None:
         names = [each.name for each in instance.tree.futures if each.name]
-        cure = "The file has none: add `futures:`, or leave it out."
+        cure = "The file has none: add `futures:`, or take the instance as it is."
         if names:
             cure = did_you_mean(name, names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
         raise InstanceError([Finding(f"--future {name}", None, "", f'"{excerpt(name)}" is no future', cure)])
@@ -192,7 +192,9 @@ def in_future(instance: Instance, name: str) -> Instance:
 def forcing(
     instance: Instance, sizes: Iterable[tuple[str, int, float]] | Mapping[str, Mapping[int, float]]
 ) -> Instance:
-    """Return the instance with additional required purchases.
+    """Return the instance with more required purchases, each of exactly this size in its year.
+
+    One of an option and year that the instance requires already is replaced.
 
     Args:
         instance: the instance.
@@ -212,7 +214,7 @@ def forcing(
 
 
 def with_required_purchases(instance: Instance, listed: Sequence[tuple[str, int, float]]) -> Edited:
-    """Return the instance with additional required purchases; a scenario that does not allow them is left out."""
+    """Return the instance with more required purchases; a scenario that does not allow them is left out."""
     if not listed:
         return Edited(instance)
     sources = [f"force {o}={size:g}@{year}" for o, year, size in listed]

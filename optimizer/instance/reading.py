@@ -124,7 +124,7 @@ _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
-    """Build and check an instance from a mapping, such as that of `Instance.to_dict`; findings call the data `name`.
+    """Build and check an instance from a mapping, such as that of `Instance.to_dict`; findings name it `name`.
 
     Raises:
         InstanceError: the data make no valid instance; the error lists every finding.
@@ -409,7 +409,7 @@ class _Reader:
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{supply.noun(kind)} is no kind of option", f"Write one of {kinds}.")
         elif kind not in KINDS and kind not in known_kinds():
-            cure = f"The kinds are {kinds}; name a file that has others by --plugin FILE.py."
+            cure = f"The kinds are {kinds}; name a file that has others by --plugin FILE.py, or import it in Python."
             self.report((*place, "kind"), f'"{excerpt(kind)}" is no kind of option', did_you_mean(kind, KINDS, cure))
         elif not is_audited(kind):
             what = f'plans that buy "{kind}" cannot be audited'

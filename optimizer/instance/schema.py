@@ -73,7 +73,7 @@ MIN_TIME_TO_SURVIVE = "min_time_to_survive"
 class ShareRule(Described):
     """Policy: the share of all production of a commodity that comes from a region, or from a kind of lever.
 
-    If both are given, only activities that satisfy both count.
+    If both are given, only activities that satisfy both count. It holds in each period of the baseline, not in shocks.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -134,11 +134,13 @@ class Policy(Described):
     )
     max_share: tuple[ShareRule, ...] = Field(
         default=(),
-        description="Upper limits on the share of a commodity's production from a region or a kind: a list of rules.",
+        description="Upper limits on the share of a commodity's production from a region or a kind, in each period of "
+        "the baseline (not in shocks): a list of rules.",
     )
     min_share: tuple[ShareRule, ...] = Field(
         default=(),
-        description="Lower limits on the share of a commodity's production from a region or a kind: a list of rules.",
+        description="Lower limits on the share of a commodity's production from a region or a kind, in each period of "
+        "the baseline (not in shocks): a list of rules.",
     )
     min_time_to_survive: tuple[SurvivalRule, ...] = Field(
         default=(),

@@ -58,7 +58,7 @@ def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
 
 
 def with_single_events(instance: Instance) -> Instance:
-    """Return the instance with every event of a family or ensemble as an entry of its own, with its full duration."""
+    """Return the instance with every shock of a family or ensemble as an entry of its own, with its full duration."""
     entries = {
         event.name: event.spec.model_copy(
             update={
@@ -74,7 +74,7 @@ def with_single_events(instance: Instance) -> Instance:
 
 
 def with_events_apart(instance: Instance) -> Instance:
-    """Make every event an entry of its own; samples of ensembles that allow failures stay in their ensembles."""
+    """Make every shock an entry of its own; samples of ensembles that allow failures stay in their ensembles."""
     single, ensembles = with_single_events(instance), dict[str, EnsembleSpec]()
     for name, spec in instance.ensembles.items():
         if spec.required < spec.count:
@@ -87,14 +87,14 @@ def with_events_apart(instance: Instance) -> Instance:
 
 
 def with_only_shocks(instance: Instance, names: Collection[str]) -> Instance:
-    """Return the instance with only the named entries and drawn samples; every event must be an entry of its own."""
+    """Return the instance with only the named entries and drawn samples; every shock must be an entry of its own."""
     ensembles = change_samples(instance.ensembles, lambda shock: shock if shock.name in names else None)
     shocks = {name: spec for name, spec in instance.shocks.items() if name in names}
     return instance.replacing(shocks=shocks, ensembles=ensembles)
 
 
 def with_windows_up_to(instance: Instance, months: float) -> Instance:
-    """Return the instance with windows limited to `months`; every event must be an entry of its own."""
+    """Return the instance with windows limited to `months`; every shock must be an entry of its own."""
 
     def cut(spec: ShockSpec) -> ShockSpec:
         return spec.model_copy(update={"months": Durations((min(months, spec.durations.values[0]),))})
@@ -238,7 +238,7 @@ def with_starts_moved(instance: Instance, years: int) -> Instance:
 
 
 def _with_events(instance: Instance, change: Callable[[ShockSpec], dict[str, Any] | None]) -> Instance:
-    """Return the instance with every event as an entry of its own, updated by `change`; None drops the event."""
+    """Return the instance with every shock as an entry of its own, updated by `change`; None drops the shock."""
     single = with_single_events(instance)
     shocks = {
         name: spec.model_copy(update=changed)

@@ -1,8 +1,8 @@
 """The instance format as JSON Schema (draft 2020-12), which editors use for completion and checks.
 
 Shapes and texts come from the fields of the models, including levers registered so far. The schema checks each value on
-its own; `load` checks that names exist, windows lie in the horizon and sizes fit. Shapes of values, and fields that
-several models share, are definitions of their own, such as `Quantity` and `Sized.capex`.
+its own; `load` checks that names exist, shocks begin within the horizon and sizes fit. Shapes of values, and fields
+that several models share, are definitions of their own, such as `Quantity` and `Sized.capex`.
 """
 
 import inspect

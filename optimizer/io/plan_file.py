@@ -88,7 +88,8 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
         instance: the instance whose options and periods the plan names.
 
     Returns:
-        The plan. Rules of the instance (sizes, years, budgets) are not checked here; `evaluate` checks them.
+        The plan. Purchases at no decision point, and a fixed-charge option bought twice, are refused; other rules
+        (sizes, `earliest`, budgets) are left to `evaluate`.
 
     Raises:
         GivenPlanError: the plan is invalid for the instance, such as by a purchase that differs between futures before
@@ -100,7 +101,7 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
         >>> so.load_plan("examples/plan.yaml", instance).plan
         <Plan
           2026  plant  20
-          stock  reserve  at most 60 t>
+          stock  reserve  largest 60 t>
     """
     require_instance(instance)
     try:

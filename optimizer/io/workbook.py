@@ -37,7 +37,7 @@ from optimizer.io.excel_layout import (
 )
 from optimizer.io.json_schema import describe_model
 from optimizer.io.yaml_text import Comment, dump_flow, value_at
-from optimizer.levers import KINDS
+from optimizer.levers import KINDS, known_kinds
 from optimizer.suggestions import CONTROL, character, did_you_mean
 from optimizer.tolerances import CELL_LENGTH
 
@@ -334,8 +334,14 @@ def _basic(layout: SheetLayout) -> tuple[str, ...]:
 
 def explain_column(layout: SheetLayout, column: str) -> str:
     """Return the meaning of a column, for the note on its head."""
-    field = column.partition(".")[0]
-    return " / ".join(dict.fromkeys(text for model in layout.models if (text := describe_model(model, field))))
+    kinds: dict[type, str] = {model: kind for kind, model in known_kinds().items()}
+    field, owners = column.partition(".")[0], dict[str, list[str]]()
+    for model in layout.models:
+        if text := describe_model(model, field):
+            owners.setdefault(text, []).append(kinds.get(model, ""))
+    # What most kinds mean by it comes first, without their names.
+    first, *others = sorted(owners, key=lambda text: -len(owners[text])) or [""]
+    return " ".join([first, *(f"For {', '.join(owners[text])}: {text}" for text in others)])
 
 
 class _Writer:

@@ -454,6 +454,6 @@ def view_of(found: Any) -> StudyView:
         TypeError: `found` is not the result of a study.
     """
     if type(found) not in _VIEWS:
-        known = ", ".join(view.name for view in _VIEWS.values())
+        known = ", ".join(each.__name__ for each in _VIEWS)
         raise TypeError(f"a study is needed, not {type(found).__name__}: one of {known}")
     return _VIEWS[type(found)]

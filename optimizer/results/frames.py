@@ -2,7 +2,7 @@
 
 A frame defines for each column its name in code, its label, its unit, and the form in which its values are written. The
 screen, CSV files, workbooks and pages show the same frames; `Frame.to_pandas` returns them with an index and plain
-names, and with the other properties in ``attrs``:
+names, and with these in ``attrs``:
 
     title     title of the table
     units     unit by column: "USD", "t", "share" (0 to 1) …; only columns that have one

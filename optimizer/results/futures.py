@@ -159,7 +159,7 @@ class FuturesResult(SavedPlan):
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock of every future, apart from samples that may fail."""
+        """Whether the plan keeps every floor in every shock of every future, apart from excused samples."""
         return bool(self.futures) and all(each.result.survives for each in self.futures)
 
     @cached_property

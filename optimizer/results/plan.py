@@ -162,7 +162,7 @@ class Plan(ReadOnly):
 
     def __repr__(self) -> str:
         lines = [f"{build.period}  {build.option}  {si(build.size)}" for build in self.builds]
-        lines += [f"stock  {o}  at most {si(max(row, default=0.0), 't')}" for o, row in self.stocks.items() if any(row)]
+        lines += [f"stock  {o}  largest {si(max(row, default=0.0), 't')}" for o, row in self.stocks.items() if any(row)]
         return "<Plan\n  " + "\n  ".join(lines or ["nothing is bought"]) + ">"
 
 
@@ -185,8 +185,8 @@ class Flows(ReadOnly):
 
     Attributes:
         first: index of the first period of the rows, 0 for the first of the horizon; `Outcome.first` is its label.
-        rows: by owner and name of the flow, t per period of the path. A process has ``activity``, a segment
-            ``unserved``; an option has the flows that its lever declares.
+        rows: by owner and name of the flow, t per period of the path, `left` t at the end of the period. A process
+            has ``activity``, a segment ``unserved``; an option has the flows that its lever declares.
     """
 
     first: int

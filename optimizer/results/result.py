@@ -171,9 +171,9 @@ class Result(SavedPlan):
         total_cost: present value of all costs; what is minimised, unless gaps have a price (`priced_cost`). It and the
             next three figures are NaN if there is no plan, null in JSON.
         outlay: money that counts towards the budget, undiscounted.
-        survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; samples that may fail do
-            not count.
-        worst_gap: the largest survival gap of a single shock; samples that may fail do not count.
+        survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; excused samples
+            (`Outcome.excused`) do not count.
+        worst_gap: the largest survival gap of a single shock; excused samples do not count.
         bound: proven lower bound on `total_cost` of plans that leave no larger gap; None if none is known.
         gap_bound: proven lower bound on `survival_gap`; None if none is known, or gaps have a price.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own bound if that is larger;
@@ -252,7 +252,7 @@ class Result(SavedPlan):
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock, apart from samples that may fail."""
+        """Whether the plan keeps every floor in every shock, apart from excused samples."""
         return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
 
     @property
@@ -267,12 +267,12 @@ class Result(SavedPlan):
 
     @property
     def priced_gap(self) -> float:
-        """The survival gap at its price, present value, money; 0 if gaps have no price."""
+        """The survival gap times its price, undiscounted, money; 0 if gaps have no price."""
         return (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
 
     @property
     def priced_cost(self) -> float:
-        """Total cost plus the cost of gaps at their price, the sum that is minimised; present value, money."""
+        """Total cost in present value plus the gaps at their price, undiscounted, the sum that is minimised, money."""
         return self.total_cost + self.priced_gap
 
     @property
@@ -309,7 +309,9 @@ class Result(SavedPlan):
         money = self.money
         figures = {"total cost": self.total_cost, "outlay": self.outlay, "worst gap": self.worst_gap}
         amounts = ", ".join(f"{name} {si(value, money)}" for name, value in figures.items())
-        return f"<Result {self.title!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
+        excused = sum(outcome.excused for outcome in self.shocks)
+        kept = f"{survived} of {len(self.shocks)} shocks survived" + f", {excused} allowed to fail" * (excused > 0)
+        return f"<Result {self.title!r}: {self.status}, {kept}; {amounts}>"
 
     def _repr_html_(self) -> str:
         """Return the HTML of the plan for a notebook."""
@@ -348,7 +350,8 @@ class Result(SavedPlan):
     def survival(self) -> "pd.DataFrame":
         """One row per shock and segment, with floor, worst service, margin (shares), shortage, below floor (t), gap.
 
-        `survives` is whether the floor holds. For a segment that a summary line lacks, only `shortage` is known.
+        `survives` is whether the floor holds. A segment that a summary line lacks keeps its floor; its floor, worst
+        service, margin and periods are not recorded, and are empty.
         """
         return self.frames.survival
 
@@ -359,7 +362,10 @@ class Result(SavedPlan):
 
     @property
     def dependence(self) -> "pd.DataFrame":
-        """One row per commodity, year and region, with share of production and HHI (shares), and production (t/yr)."""
+        """One row per commodity, region and each of the first and the last year; `frames.yearly_dependence` has all.
+
+        It has the share of production and HHI (shares), and production (t/yr).
+        """
         return self.frames.dependence
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:

@@ -168,7 +168,7 @@ Status = Literal["survives", "gap", "stopped", "none"]
 FORMAT = PLAN_FILE_FORMATS[-1]
 # Largest number of unknown keys, and of missing keys, that a message names; the others are counted.
 MOST_KEYS = 5
-SOLVE_AGAIN = "Solve the instance again with --output."
+SOLVE_AGAIN = "Solve the instance again with --output, in Python by `save`."
 MAKE_PLAN = "make one with `diversify solve FILE --output plan.json`, and name that"
 
 # Beginning of a note on a rule that a given plan breaks.
@@ -192,7 +192,7 @@ class SavedPlan(ReadOnly):
     changes: tuple[str, ...] = field(default=(), kw_only=True)
     # Contradictions of the file that was read, within itself or with its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
-    # The solved instance, which files do not store; None after `load`, where `read(result.data)` makes it.
+    # The solved instance, not stored in files; None after `load`, until a function makes it by `read(result.data)`.
     solved_instance: Any = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __eq__(self, other: object) -> bool:

@@ -183,8 +183,8 @@ class Comparison(ReadOnly):
 
     Attributes:
         cases: the instances compared, by name.
-        columns: one for each case and budget, in the order of the cases, then of the budgets, any budget last; given
-            plans follow.
+        columns: one for each case and budget, in the order of the cases, then by rising budget, not as given, no limit
+            last; given plans follow.
         least: the least outlay of each case.
         alone: the lone shocks by case, the costliest first.
         steps: the gain from one more step of money at each budget.

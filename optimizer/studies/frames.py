@@ -185,7 +185,8 @@ def _dependence_frame(name: str, shares: Mapping[str, Iterable[SourceShare]]) ->
     )
     note = "Shares of what is made for this demand, not of world production, in years without a shock. "
     note += "HHI: concentration, 0 to 1; what has no region is one."
-    return Frame.of_rows(name, "Dependence", columns, rows, note)
+    title = "Dependence" if name == "yearly_dependence" else "Dependence in the first and the last year"
+    return Frame.of_rows(name, title, columns, rows, note)
 
 
 def yearly_dependence_frame(instance: Instance, result: Result) -> Frame:

@@ -71,7 +71,7 @@ def solve(
         >>> result.plan
         <Plan
           2026  plant  20
-          stock  reserve  at most 100 t>
+          stock  reserve  largest 100 t>
     """
     settings = Settings.chosen(settings)
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
