@@ -10,8 +10,8 @@ never cut less, so only **maximal** affordable sets matter, those contained in n
 
 Options of leverage may **deter**: level Λ of an option adds deterrence·Λ to the cost of a target for the adversary; Λ
 is the level in the first period of the attack. An attack does not take place if its cost then exceeds the attack budget
-by the share `DETERRED` of it or more. Affordability thus depends on the plan, and a set may be deterred although a
-subset is not:
+by the share `DETERRED` of it or more. Which affordable sets are deterred thus depends on the plan, and a set may
+be deterred although a subset is not:
 
     cost(set) = Σ price + Σ_o deterrence·Λ[o]        made: Σ price ≤ budget and cost < (1 + DETERRED)·budget
 
@@ -77,7 +77,7 @@ class AdversarySpec(Described):
 
     @property
     def deterrents(self) -> tuple[str, ...]:
-        """The options that deter any target; without any, affordability does not depend on the plan."""
+        """The options that deter any target; without any, no attack is deterred."""
         named = (o for target in self.targets.values() for o, per in target.deterrence.items() if per)
         return tuple(dict.fromkeys(named))
 

@@ -229,11 +229,11 @@ class Sized(Lever):
         description="Share of size in operation in the 1st, 2nd, … twelve months after the lead time; the last stays.",
     )
     requires: NameList = Field(
-        default=(), description="Option, or list of options, to be bought no later. All must be fixed-charge options."
+        default=(), description="Option, or list of options, to be opened no later. All must be fixed-charge options."
     )
     excludes: NameList = Field(
         default=(),
-        description="Option, or list of options, not to be bought as well. All must be fixed-charge options.",
+        description="Option, or list of options, not to be opened if this one is. All must be fixed-charge options.",
     )
 
     @field_validator("requires", "excludes", mode="before")
@@ -284,7 +284,7 @@ class Sized(Lever):
         return "Add its capex, fixed_cost or fixed_opex."
 
     def payments(self, horizon: Horizon, a: int, size: Any, *, opened: Any) -> Mapping[int, Any]:
-        """Return by period what a purchase decided at a costs: money, or for terms of a model the terms of `pay`."""
+        """Return by period what a purchase decided at a costs: numbers, or expressions for terms of a model."""
         return {a: self.capex.at(horizon.year(a)) * size + self.fixed_cost * opened}
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:

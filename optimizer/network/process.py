@@ -47,9 +47,9 @@ On each path, in every period:
 Price response: a higher rate of purchase in a period raises the price of all that is bought in it.
 
     q      t/yr     rate of purchase: the amount of a period divided by Δ
-    M      t/yr     `reference`, the yearly turnover of the market
+    M      t/yr     `reference`, the yearly volume of the market
     q₀     t/yr     `included`, the purchases up to which the price in the file holds
-    ϵ      1        `elasticity` of supply to price
+    ϵ      1        `elasticity` of the market's total supply to price
     price  money/t  the price in the file
 
 At constant elasticity, each of q t a year costs price·(1 + max(0, q − q₀)/M)^(1/ϵ). Beyond price·q that is price times
@@ -204,11 +204,14 @@ class PriceResponse(Described):
     """How a price rises with the rate of purchase in a period, t per year."""
 
     elasticity: Annotated[Amount, AfterValidator(_require_positive), WithJsonSchema(shapes.POSITIVE_NUMBER)] = Field(
-        description="Price elasticity of supply, above 0: at 0.5, 1 % of the reference bought more costs 2 % more."
+        description="Price elasticity of the market's supply, above 0: at 0.5, buying 1 % of the reference more raises "
+        "the price of all that is bought by 2 %."
     )
-    reference: Positive = Field(description="What the market turns over, t per year, beside which purchases count.")
+    reference: Positive = Field(
+        description="Volume of the whole market, t per year, to which extra purchases are compared."
+    )
     included: Quantity = Field(
-        default=0.0, description="Purchases that the price in the file is for, t per year. Default 0."
+        default=0.0, description="Purchases up to which the price in the file holds, t per year. Default 0."
     )
 
     @model_validator(mode="after")
@@ -217,7 +220,7 @@ class PriceResponse(Described):
             what = (
                 f"included ({self.included:g}) is so much of reference ({self.reference:g}) that the cost is not convex"
             )
-            raise finding(what, "Write as reference what the whole market turns over; included is a part of it.")
+            raise finding(what, "Write as reference the volume of the whole market; included is a part of it.")
         return self
 
     def refuse_steep(self, most: float) -> None:
@@ -228,7 +231,7 @@ class PriceResponse(Described):
         """
         if math.log1p(max(0.0, most - self.included) / self.reference) > self.elasticity * math.log(STEEPEST):
             what = f"at {most:g} t a year the price is more than {STEEPEST:,.0f} times the one in the file"
-            raise finding(what, "Raise reference, what the whole market turns over, or elasticity.")
+            raise finding(what, "Raise reference, the volume of the whole market, or elasticity.")
 
     def surcharge(self, rate: float, most: float) -> float:
         """Return the piecewise linear ψ of a rate, t/yr; `most` is the largest rate."""
@@ -293,12 +296,12 @@ class Process(Activity):
 
 
 class EndOfLife(Described):
-    """Scrap: a share of the quantity sold `after_years` earlier is returned."""
+    """Scrap: a share of the demand of `after_years` earlier is returned, whether it was served or not."""
 
     commodity: str = Field(description="Commodity that is returned as scrap.")
     after_years: int = Field(ge=0, description="Whole years from sale to scrap.")
     collection_rate: Share = Field(
-        default=1.0, description="Share of the quantity sold that is collected, 0 to 1. Default 1."
+        default=1.0, description="Share of the demand of `after_years` earlier that is collected, 0 to 1. Default 1."
     )
     past_quantity: QuantitySeries = Field(
         default=ZERO_SERIES,
@@ -338,8 +341,8 @@ class Demand(Described):
             return 0.0
         then = year - self.end_of_life.after_years
         inside, before = self.quantity.at(then), self.end_of_life.past_quantity.at(then)
-        sold = np.where(then >= horizon.start, inside, before)[()]
-        return self.end_of_life.collection_rate * sold * delta
+        used = np.where(then >= horizon.start, inside, before)[()]
+        return self.end_of_life.collection_rate * used * delta
 
 
 def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:

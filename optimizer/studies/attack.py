@@ -247,6 +247,7 @@ class _AttackedPlan:
         worst = self._trim(result.plan, worst or self._worst_above_floors(result.plan))
         return replace(
             found,
+            method=oracle.method,
             shaping=tuple(shaping),
             deterred=tuple(damages),
             starts=tuple(starts),

@@ -109,7 +109,7 @@ class AttackResult:
     Attributes:
         result: the plan; its `adversary` is None if the plan was given.
         instance: the instance of the plan, without attacks among its shocks.
-        method: how the worst attack is found.
+        method: how the worst attack was found: by ``enumeration`` of sets, or by a mixed-integer ``programme``.
         sets: number of maximal affordable sets of targets; None if there are too many to enumerate.
         shaping: the attacks that shaped the plan, the largest gap of the do-nothing plan first; empty for a given plan.
         deterred: attacks that the plan deters, each with its would-be effect; the largest gap first.

@@ -169,7 +169,9 @@ def test_a_loop_that_gives_back_more_than_it_takes_has_no_worth_and_is_tried_set
     assert dual_bounds(instance, {"all": 1000.0}) is None
     plan = some_plan(instance, 1, 1.0)
     (window,) = AttackOracle(instance, Settings(), Clock()).programmes.windows(plan)
-    one, other = (AttackOracle(instance, Settings(), Clock(), most).worst(window) for most in (1000, 0))
+    oracles = [AttackOracle(instance, Settings(), Clock(), most) for most in (1000, 0)]
+    one, other = (oracle.worst(window) for oracle in oracles)
+    assert [oracle.method for oracle in oracles] == ["enumeration", "enumeration"]
     assert one is not None
     assert other is not None
     # The works keep 20 t of the 50 that the floor asks for: 30 t at 1000; nothing beside it does more.

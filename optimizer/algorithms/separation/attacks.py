@@ -5,7 +5,7 @@
 
 Enumeration is exhaustive; the MIP is solved to global optimality, to the relative gap `EXACT_GAP`.
 
-If leverage deters, the sets that the adversary can afford depend on the plan: for each plan the sets that it does not
+If leverage deters, which affordable sets are deterred depends on the plan: for each plan the sets that it does not
 deter are enumerated again, or the MIP includes their costs under it.
 
 In a search for an attack that violates some floor, shortfalls are shares of demand: in money, one that is negligible
@@ -89,22 +89,19 @@ class AttackOracle:
     Attributes:
         set_count: number of maximal affordable sets of targets if nothing is deterred; None if they are too many to
             enumerate.
+        method: how the worst attack was found last; before that, how it is tried first.
     """
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = MOST_ENUMERATED) -> None:
         self.programmes, self.clock, self._most = AttackProgrammes(instance), clock, most
         maximal = self.programmes.adversary.enumerated(len(self.programmes.starts), most)
         self.set_count = None if maximal is None else len(maximal)
+        self.method: Method = "programme" if maximal is None else "enumeration"
         self._sets: dict[int, Sets] = {}
         if maximal is not None:
             rows = self.programmes.sets(maximal)
             self._sets = {start: self.programmes.undominated(start, rows) for start in self.programmes.starts}
         self._programme = InterdictionProgramme(self.programmes, settings)
-
-    @property
-    def method(self) -> Method:
-        """The method that finds the worst attack."""
-        return "programme" if self.set_count is None else "enumeration"
 
     @property
     def is_exhaustive(self) -> bool:
@@ -201,6 +198,7 @@ class AttackOracle:
         sets = self._sets_at(window)
         if sets is None:
             sets = self._solve_programme(window, gap_costs)
+            self.method = "programme" if sets is not None else "enumeration"
         if sets is None:
             return self._enumerate_all(window, gap_costs, known, above)
         return self._enumerate(window, gap_costs, sets, known, above)
@@ -416,7 +414,7 @@ def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
     adversary = listed.adversary
     assert adversary is not None
     if adversary.deterrents:
-        what = "which attacks are affordable depends on the plan, for leverage deters some: they cannot be listed"
+        what = "which attacks take place depends on the plan, for leverage deters some: they cannot be listed"
         cure = "Use `solve --adversary` or `attack`, or remove `deterrence` from the targets."
         raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
     attacks = AttackOracle(listed, Settings(), Clock()).candidates()
