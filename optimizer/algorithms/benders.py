@@ -39,8 +39,8 @@ from optimizer.instance.derived import free_floors
 from optimizer.solver.base import AT_GAP, Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE, MIP_GAP_ROOM
 
-# Shocks are added to a master that estimates gaps until it holds this many: the worst ones raise its bound most.
-MOST_HELD = 48
+# Shocks are added to a master that estimates gaps until it holds this many or more: the worst raise its bound most.
+ENOUGH_HELD = 48
 LARGEST_GAP, NEXT_EXPECTED = "largest gap", "expected cost"
 
 
@@ -145,7 +145,7 @@ class BendersSearch(RecourseEstimates):
             name,
             build,
             self._evaluate_gaps,
-            MOST_HELD,
+            ENOUGH_HELD,
             cuts_of_relaxation,
             tolerance=tolerance,
             facts=self._facts,
@@ -245,7 +245,7 @@ class BendersSearch(RecourseEstimates):
 
         build = partial(self._master, groups=self._groups_of_gaps_and_costs())
         facts = {"gap": gap, "gap_bound": bound, **self._facts}
-        most, cuts = (0, None) if survived else (MOST_HELD, cuts_of_relaxation)
+        most, cuts = (0, None) if survived else (ENOUGH_HELD, cuts_of_relaxation)
         return Objective(AT_GAP, build, evaluate, most, cuts, facts=facts, prepare=prepare)
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:

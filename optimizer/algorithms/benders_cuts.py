@@ -146,10 +146,13 @@ class Evaluation:
 
     @property
     def upper_bound(self) -> float:
-        """The value as an upper bound on the optimum; infinite unless every shock was solved."""
+        """The value if every shock was solved, else infinite.
+
+        Of a feasible plan it is an upper bound on the optimum; of a fractional one on that of the LP relaxation.
+        """
         return self.value if self.rest is None else math.inf
 
     @property
-    def is_infeasible_by_rounding(self) -> bool:
-        """Whether the plan is infeasible but violates no cut: where it violates no shock either, by the tolerance."""
+    def is_infeasible_without_cuts(self) -> bool:
+        """Whether the plan is infeasible but adds no cut; the solver's tolerance is taken for the reason."""
         return not self.is_feasible and not self.new_cuts

@@ -74,9 +74,9 @@ class _EvaluatedPlan:
 def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPool:
     """Return cuts with which a master without shocks attains the bound of an LP of one that holds some.
 
-    The dual values of the rows of a shock held solve its dual subproblem, which minimises the shock's gap and cost at
-    their weights D in this LP. Where that dual has several solutions, the subproblem itself may find another one at
-    this plan. So with V the values of the groups and π = −Σ dual · (coefficient of x):
+    The subproblem of a shock held minimises its gap and cost at their weights D in this LP; the dual values of its rows
+    there are optimal for the dual of that subproblem. Where that dual has several solutions, the subproblem itself may
+    find another one at this plan. So with V the values of the groups and π = −Σ dual · (coefficient of x):
 
         Σ D·V(x) ≥ Σ D·V + π·(x − plan)
 

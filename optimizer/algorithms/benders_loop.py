@@ -9,10 +9,10 @@ of the reduced master. The lower bound comes from a master, the upper bound from
 
 Source: Ben-Ameur, Neto: Acceleration of cutting-plane and column generation algorithms, Networks 49(1), 2007 (in-out).
 
-The branch and Benders cut is the tree of `optimizer.solver.tree` over a master problem, with cuts at its nodes. Once it
-is fixed whether an option is opened at **any** time or **never**, LP relaxations leave few openings fractional. So
-nodes branch on that first, and only then on the time itself. Integral solutions are evaluated, which adds cuts. If the
-closed share of the tree predicts a large one, the search is left to a general MIP solver.
+Branch-and-Benders-cut: the tree of `optimizer.solver.tree` searches a master problem with cuts at its nodes. Once it is
+fixed whether an option is opened at **any** time or **never**, LP relaxations leave few openings fractional. So nodes
+branch on that first, and only then on the time itself. Integral solutions are evaluated, which adds cuts. If the closed
+share of the tree predicts a large one, the search is left to a general MIP solver.
 """
 
 import math
@@ -50,7 +50,7 @@ class MasterRelaxations:
         self.model, self.loop = model, loop
         self.places = model.solver.integers.copy()
         at = {int(j): k for k, j in enumerate(self.places)}
-        self.families = [[at[j] for j in reversed(columns)] for columns in _openings(model)]
+        self.opening_groups = [[at[j] for j in reversed(columns)] for columns in _openings(model)]
 
     @property
     def is_over(self) -> bool:
@@ -103,7 +103,8 @@ def branch_and_cut(
         model: the master; its integers are free before and after the call. Its starting plan, if any, is evaluated.
         relaxation: its LP relaxation.
         loop: evaluates solutions and adds cuts.
-        leaves: leaves of a tree for another objective, which hold all plans; without any the tree starts at the root.
+        leaves: leaves of the tree for another objective, which together hold every plan within the value at which that
+            objective is held; without any the tree starts at the root.
 
     Returns:
         The tree after its search; None if the known bound already closes the gap.
@@ -141,17 +142,18 @@ def _openings(model: ShockModel) -> list[tuple[int, ...]]:
     return sorted(found)
 
 
-# In-out step: subproblems are solved at this share of the way from the stability centre (in-point) to the proposal
-# (out-point).
+# In-out step: subproblems are solved at this share of the way from the in-point to the proposal (out-point).
 IN_OUT_STEP = 0.95
-# Consecutive rounds without an improved bound after which a loop ends: further cuts are within the solver's tolerance.
+# Consecutive rounds in which neither bound improves, after which a loop ends: further cuts are then taken to be within
+# the solver's tolerance.
 MOST_STALLED = 30
 
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best feasible plan so far: result of the master's restricted LP, evaluation, and the builder at that time."""
+    """The best feasible plan so far: its result, its evaluation, and the builder at that time."""
 
+    # The evaluated plan as values, with objective and dual values of the restricted LP that proposed it.
     result: SolveResult
     evaluation: Evaluation
     builder: ModelBuilder
@@ -200,8 +202,8 @@ class BendersLoop:
         latest: the last integral plan, feasible or not.
         relaxation: the last solution of the LP relaxation.
         first: a plan whose integers are evaluated first.
-        leaves: leaves of the tree of a previous objective, which hold all plans; afterwards those of this objective's
-            tree.
+        leaves: leaves of the tree of a previous objective, which together hold every plan within the value at which it
+            is held; afterwards those of this objective's tree.
     """
 
     def __init__(
@@ -257,7 +259,7 @@ class BendersLoop:
 
     def _solve_relaxation(self) -> bool:
         """Solve the LP relaxation with cuts until its bounds meet; False if it is infeasible or time runs out."""
-        centre: Vector | None = None
+        in_point: Vector | None = None
         upper, least, stalling = math.inf, math.inf, _Stalling()
         enough = max(RELAXATION_GAP, self.search.settings.mip_gap / 2)
         while not self.search.clock.is_over:
@@ -265,18 +267,18 @@ class BendersLoop:
             if result.values is None:
                 return False
             self.relaxation = result.values
-            point, evaluation = self._separate(result, centre)
+            point, evaluation = self._separate(result, in_point)
             self.bound = max(self.bound, result.objective)
             if evaluation.is_feasible:
                 upper = min(upper, evaluation.upper_bound)
                 if evaluation.value <= least:
-                    least, centre = evaluation.value, point
+                    least, in_point = evaluation.value, point
             self._report(upper, result.objective, evaluation, ", relaxation")
             if self._add_shocks(evaluation):
-                centre = None
+                in_point = None
             else:
                 self.has_solved_relaxation = (
-                    evaluation.is_infeasible_by_rounding
+                    evaluation.is_infeasible_without_cuts
                     or stalling.count(result.objective, upper)
                     or self._is_near(least, result.objective, enough * abs(least))
                 )
@@ -291,17 +293,17 @@ class BendersLoop:
         if self.has_solved_relaxation and self.objective.cuts_by_duals is not None and self.search.shocks:
             master.add_pool(self.objective.cuts_by_duals(self.master, result))
 
-    def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
-        """Evaluate a point between the stability centre and the proposal; the proposal itself, if that adds no cut.
+    def _separate(self, result: SolveResult, in_point: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
+        """Evaluate a point between the in-point and the proposal (out-point); the proposal itself, if that adds no cut.
 
         This is in-out separation. Shocks that were left out are solved as well if the others add no cut, or if the
         value may be within `slack`, in money, of the lower bound. Returns the point and its evaluation.
         """
         values = result.values
         assert values is not None
-        # A centre from before shocks were added has no values of their recourse.
-        if centre is not None and len(centre) == len(values):
-            point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * centre
+        # An in-point from before shocks were added has no values of their recourse.
+        if in_point is not None and len(in_point) == len(values):
+            point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * in_point
             evaluation = self._complete(self.objective.evaluate(self.master, point, values), result.objective, slack)
             if evaluation.new_cuts or not evaluation.is_feasible:
                 return point, evaluation
@@ -421,14 +423,14 @@ class BendersLoop:
 
     def _solve_restricted(self, result: SolveResult | None, key: bytes) -> bool:
         """Add cuts to the restricted LP until it is solved; return whether any cut or shock was added."""
-        centre, stalling, has_progressed = self._centre(key), _Stalling(), False
+        in_point, stalling, has_progressed = self._in_point(key), _Stalling(), False
         while result is not None and result.values is not None:
             self.latest = result.values
-            point, evaluation = self._separate(result, centre, self._slack(result.objective))
+            point, evaluation = self._separate(result, in_point, self._slack(result.objective))
             self._report(evaluation.upper_bound, self.bound, evaluation)
             if evaluation.is_feasible and evaluation.upper_bound < self.upper:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
-                centre = None if centre is None else point
+                in_point = None if in_point is None else point
             is_done = self._is_solved(evaluation, result.objective)
             has_grown = self._add_shocks(evaluation)
             self._save()
@@ -447,7 +449,7 @@ class BendersLoop:
         is_near = self._is_near(evaluation.upper_bound, lower, self._slack(evaluation.value) / 4)
         return (is_near and evaluation.is_feasible) or not evaluation.new_cuts
 
-    def _centre(self, key: bytes) -> Vector | None:
+    def _in_point(self, key: bytes) -> Vector | None:
         """Return the incumbent, if its integers match `key`: points between it and another such plan share them."""
         values = None if self.incumbent is None else self.incumbent.result.values
         if values is None or np.round(values[self.master.solver.integers]).tobytes() != key:
@@ -455,7 +457,7 @@ class BendersLoop:
         return values if len(values) == len(self.master.builder.columns) else None
 
     def _cut_proposal(self, values: Vector) -> bool:
-        """Cut the reduced master half-way to the incumbent, else at its proposal; return whether cuts were added."""
+        """Add cuts to the reduced master half-way to the incumbent, else at its proposal; return whether any is new."""
         if self.incumbent is not None and self.incumbent.result.values is not None:
             point, size = values.copy(), self.reduced.plan_size
             point[:size] = 0.5 * (values[:size] + self.incumbent.result.values[:size])

@@ -1,18 +1,20 @@
 """The master problem of Benders decomposition, with its optimality cuts (`benders_cuts`).
 
-    θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + m·θ, m (`money_unit`) the median shortage cost
+    θ[g]   column; lower + m·θ[g] estimates the value V of a group g of shocks; m (`money_unit`) is the median
+           shortage cost
     cut    lower + m·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every evaluated plan, with π a subgradient
            of V there; the right-hand side never exceeds V at a plan with integral openings, elsewhere strong linking
            may raise it
     γ      the estimated gap of the single shock of g, where costs depend on the gap that it may leave
-    link   lower + m·θ[g] ≥ gap or cost of the shocks of g held in the master, plus the lower bounds of the others
+    link   lower + m·θ[g] ≥ weighted gaps or costs of the shocks of g held in the master, plus the lower bounds of the
+           others
 
-CVaR needs the cost of each shock: each has its own θ, and its outcome is I + B − B_W + θ, where I + B and the terms of
-B_W are columns of their own, which keeps the rows of the outcomes sparse. The largest cost and regret need at least
-one θ per future.
+CVaR needs the cost of each shock: each has its own θ, and its outcome is I + B − B_W + lower + m·θ, where I + B and the
+terms of B_W are columns of their own, which keeps the rows of the outcomes sparse. The largest cost and regret need at
+least one θ per future.
 
-The master holds few shocks or none. Since θ is a lower bound on the recourse function, the optimum of the master is a
-lower bound on the optimum.
+The master holds few shocks or none. Since no cut and no link exceeds the recourse function at a plan with integral
+openings, every plan with its true V is feasible for the master: its optimum is a lower bound on the optimum.
 """
 
 import math

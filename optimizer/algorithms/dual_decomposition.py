@@ -8,11 +8,11 @@ each by itself,
 
 add to a lower bound on the least expected cost. With multipliers from the dual values of the joint LP relaxation, the
 bound is about as good as the relaxation; the integers of the groups, whose small models are solved quickly, improve it.
-The fewer the groups, the better the bound at the same multipliers: futures that part last are in one group. Multipliers
-are improved by subgradient steps: a decision becomes dearer for a group that takes more of it than the others.
+Merging groups never lowers the bound at the same multipliers: futures that part last are in one group. Multipliers are
+improved by subgradient steps: a decision becomes dearer for a group that takes more of it than the others.
 
-Integers of options on which the futures agree when solved by themselves are fixed, and the rest is decided in a joint
-MIP with few integers. Its plan bounds the searches of the groups. Before there is one, each future is a group.
+Integers of options on which all plans known so far agree are fixed, and the rest is decided in a joint MIP with few
+integers. Its plan bounds the searches of the groups. Before there is one, each future is a group.
 
 Source: Carøe, Schultz: Dual decomposition in stochastic integer programming, Operations Research Letters 24, 1999;
 Sandıkçı, Özaltın: A scalable bounding method for multistage stochastic programs, SIAM Journal on Optimization 27, 2017
@@ -45,7 +45,7 @@ from optimizer.solver.base import Settings, SolveResult, Vector
 DecisionKey = tuple[str, str, int]
 # Largest number of subgradient steps, and of futures in a group.
 MOST_STEPS, MOST_IN_GROUP = 6, 3
-# Fewer groups are not solved by themselves: the joint MIP, with a plan to bound its search, is as fast.
+# Once a plan is known, fewer groups are not solved by themselves: the joint MIP, bounded by the plan, is as fast.
 LEAST_GROUPS = 3
 
 
@@ -79,7 +79,7 @@ class GroupProblem:
     numbers: tuple[int, ...]  # indices of the futures
     # Names, conditional probabilities given the group, and answers of the futures.
     names: tuple[str, ...]
-    chances: tuple[float, ...]
+    probabilities: tuple[float, ...]
     answers: tuple[tuple[Answer, ...], ...]
     # Multipliers by future, in money at the scale of the group's cost, which is not weighted by the group's
     # probability.
@@ -92,7 +92,7 @@ class GroupProblem:
         """Return the instance whose futures are those of the group; `instances` are their own instances."""
         if len(instances) == 1:
             return instances[0]
-        parts = zip(self.names, self.chances, self.answers, instances, strict=True)
+        parts = zip(self.names, self.probabilities, self.answers, instances, strict=True)
         return instances[0].with_tree(FutureTree(tuple(Future(*part) for part in parts)))
 
     @property

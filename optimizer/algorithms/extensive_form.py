@@ -161,7 +161,7 @@ class ShockModel(MeasuredModel):
         return result
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
-        """Return a result whose bound is at least `bound`, optimal if, but for rounding, its objective is `enough`."""
+        """Return a result with at least this bound; optimal if, but for rounding, its objective is at most `enough`."""
         if result.values is None:
             return replace(result, bound=max(bound, result.bound))
         status = "optimal" if result.objective - enough <= ROUNDING * abs(result.objective) else result.status

@@ -1,12 +1,12 @@
 """Near-optimal alternatives (MGA): all plans that cost at most a limit, in one model that is kept warm.
 
     cost ≤ most          a row, including the price of gaps; where floors fail without a price, the gap is limited too
-    N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or the purchases of a stockpile in t
-    Y[o]                 a column for each option that others require and that may be opened at size 0: 1 if opened
+    total[o] = Σ_a n[o,a]   a column for each option: its size over all years, or the purchases of a stockpile in t
+    opened[o]               a column for each option that others require and that may be opened at size 0: 1 if opened
 
-Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds from the
-LP relaxation are valid for plans that survive all shocks: dropping shocks or integrality only enlarges the feasible
-set.
+Objectives are linear functions of the sizes `total`, or the cost. A plan is found by constraint generation. Bounds
+from the LP relaxation are valid for plans that survive all shocks: dropping shocks or integrality only enlarges the
+feasible set.
 
 Sources: Brill, Chang, Hopkins: Modeling to generate alternatives, Management Science 28(3), 1982; DeCarolis: Using
 modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy Economics 33(2), 2011.
@@ -149,8 +149,8 @@ class NearOptimalSearch(Search):
     def lower_bound(self, objective: Expression) -> float:
         """Return a lower bound on the objective over all plans from the LP relaxation.
 
-        The clock's `part_limit` does not apply. −∞ if the time runs out, or if the solver finds no solution:
-        there is one, that of the known plans.
+        The clock's `part_limit` does not apply. −∞ if the time runs out, or if the solver reports no solution although
+        the known plans are solutions.
         """
         self.model.release_integers()
         self.model.solver.set_objective(objective)
@@ -320,7 +320,7 @@ class NearOptimalSearch(Search):
 
 
 def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-    """Write N[o] = Σ_a n[o,a] for each option, and Y[o] for options that may be opened at size 0 for others."""
+    """Write total[o] = Σ_a n[o,a] for each option, and opened[o] for those that may be opened at size 0 for others."""
     for o, option in instance.options.items():
         unit, bought = option.scaling_unit, formulation.amount_bought(builder, instance, o)
         builder.require(o, TOTAL, None, builder.variable(o, TOTAL, 0, unit=unit) - bought, "==", unit=unit)

@@ -39,7 +39,7 @@ from optimizer.solver.kept import Basis
 
 @dataclass(frozen=True)
 class RecourseResult:
-    """The recourse in one shock under a plan: the gap in money, and the flows that leave it."""
+    """The recourse in one shock under a plan: the gap in money, and the flows of the operation that leaves this gap."""
 
     gap: float
     flows: Flows

@@ -1,14 +1,15 @@
 """The LP relaxation of a model: a measure of its strength, valid inequalities, diving, and MIR cuts.
 
-**Valid inequalities** are rows that some operation of every integral plan satisfies at no extra cost. They are added
-where a relaxation violates them, so a model holds only a few: most are slack at its optimum, and each costs the solver
-time. Once the integers are fixed none is needed; a common slack column then relaxes all of them at once, so that dual
-values are those of the other rows.
+**Valid inequalities** here are of two kinds: rows that every plan with all floors kept satisfies (MIR cuts, below), and
+optimality-based rows (`network.strong_linking`), which remove operation but leave for every integral plan one of the
+same cost and gap. They are added where a relaxation violates them, so a model holds only a few: most are slack at its
+optimum, and each costs the solver time. Once the integers are fixed none is needed; a common slack column then relaxes
+all of them at once, so that dual values are those of the other rows.
 
 **Diving** goes from an LP relaxation to integral values, a few integers at a time, and re-solves the same warm LP:
 
     nearly opened      round all of these up
-    barely opened      if there are none: round all of these down
+    barely opened      if none is nearly opened: round all of these down
     else               round up the integer with the largest fractional part
 
 If a step is infeasible, only the integer with the largest fractional part is rounded up, then down. For the least
@@ -23,10 +24,10 @@ MIP solve that starts from the dive proves the gap sooner.
     Σ G(a/δ)·z + Σ c/(δ·f)·w ≥ ⌈b/δ⌉,    f = b/δ − ⌊b/δ⌋,    G(d) = ⌊d⌋ + min(1, (d − ⌊d⌋)/f)
 
 If floors require 3.8 times the capacity of one site, a relaxation opens 3.8 of four sites, while the rounded row
-requires four. The points p are relaxations with their openings rounded down, or to the nearest integer: floors fail
-there, and the subgradient says by how much. For a weak relaxation, several of its own fractional parts replace one half
-as the rounding threshold. Every plan that keeps the floors satisfies these rows, so they are valid inequalities of the
-model, which holds those that its relaxation violates until the integers are fixed.
+requires four. The points p are relaxations with their openings rounded down, or to the nearest integer. Where floors
+fail there, gap[s](p) says by how much, and g how it changes with the plan. For a weak relaxation, several of its own
+fractional parts replace one half as the rounding threshold. Every plan that keeps the floors satisfies these rows, so
+they are valid inequalities of the model, which holds those that its relaxation violates until the integers are fixed.
 
 Sources: Marchand, Wolsey: Aggregation and mixed integer rounding to solve MIPs, Operations Research 49(3), 2001; Bodur,
 Luedtke: Mixed-integer rounding enhanced Benders decomposition, Management Science 63(7), 2017.
@@ -69,8 +70,8 @@ MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
 # For a weak relaxation: largest number of its own fractional parts used as thresholds besides the first, and the step
 # to which they are rounded.
 MOST_LEVELS, LEVEL = 6, 1e-3
-# At first, fewer rows than this per integer cost HiGHS more time than they save. A tree over a weak relaxation may end
-# soon if the rows raise its bound by more than the second share.
+# For a weak relaxation: up to this number of cuts in all, per integer, they cost HiGHS more time than they save. A tree
+# over it may end soon if the rows raise its bound by more than the second share.
 ENOUGH, RAISED = 0.05, 0.05
 # Range of fractions f: rows beyond it are weak, or spoilt by the solver's errors.
 LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
@@ -78,7 +79,8 @@ LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
 LEAST_VIOLATION = 0.01
 # Rows are equal if their coefficients agree to this number of decimals.
 SAME_DIGITS = 9
-# Sizes at points are this share of what openings allow: at their limit more would be of no use and have no subgradient.
+# Sizes at points are this share of what openings allow: at the limit itself a constant bound of the activity binds in
+# place of its capacity row, and the subgradient in the size would be 0.
 SHARE_OF_SIZE = 0.999
 
 
@@ -242,7 +244,7 @@ def start_by_dive(model: "ShockModel", relaxation: SolveResult, *, opens: bool =
 def plan_near(model: "ShockModel", relaxation: SolveResult) -> SolveResult | None:
     """Return a plan found by a dive and improved as in RINS; None if the dive finds none.
 
-    RINS (relaxation induced neighbourhood search) fixes the integers on which plan and relaxation agree.
+    As in RINS (relaxation induced neighbourhood search), but integers that differ by up to `ALIKE` are fixed as well.
     """
     start_by_dive(model, relaxation, opens=True)
     found = model.solve_from_start()

@@ -4,13 +4,14 @@
 
     floor   u − v ≤ (1 − φ)·D + φ·D·z        in place of u − v ≤ (1 − φ)·D, for every floor of the path
 
-With z = 1 the row permits any shortage, so that v is 0. The coefficient φ·D is the least valid one, since unserved
-demand never exceeds D. Where the cost of the path does not count, the shortfall of the do-nothing plan is a valid
-coefficient, and 0 where that plan keeps the floor: under any other plan the same operation is possible.
+With z = 1 the row permits any shortage, so that v may be 0. The coefficient φ·D is valid, since unserved demand never
+exceeds D, and the least that data alone give. Where the cost of the path does not count, the shortfall of the
+do-nothing plan is valid too, and smaller: 0 where that plan keeps the floor. Under any other plan the same operation is
+possible. Samples use it, attacks do not.
 
 **Attacks** are survived or deterred; attacks that no plan can deter keep their rows unchanged:
 
-    d[s]    deterred   0 or 1   z of attack s: whether it costs the adversary more than its attack budget
+    d[s]    deterred   0 or 1   z of attack s: its cost is at least (1 + DETERRED)·attack budget
     Λ[o]    level of option o in the first period of the attack
     need    (1 + DETERRED)·attack budget − Σ price, positive for affordable attacks
 

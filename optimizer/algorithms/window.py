@@ -119,7 +119,8 @@ class WindowProgramme:
 
     Attributes:
         columns: columns of the LP, by (path, owner, what), then by offset in the window.
-        unserved: by segment and offset, the column of unserved demand; after `join_unserved` it holds all of it.
+        unserved: by segment and offset, the column of unserved demand, without the part below the floor;
+            `join_unserved` adds that part.
         skeleton: the LP for a solver, with the largest right-hand sides.
         gap_costs: by column, its cost in the survival gap: the shortage cost of its segment for shortfall, else 0.
         shortage_costs: costs by column if only unserved demand costs, its shortage cost.

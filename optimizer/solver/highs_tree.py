@@ -240,7 +240,7 @@ class HighsRelaxations:
     """
 
     has_cuts = False
-    families: Sequence[Sequence[int]] = ()
+    opening_groups: Sequence[Sequence[int]] = ()
 
     def __init__(
         self,

@@ -6,7 +6,8 @@
              closed, the other replaces the node without a branch
     order    plunge into the child with the lesser bound until it is closed, with cuts into the nearer one; then take
              the open node with the least bound
-    bounds   reduced cost tightening: values of an integer whose reduced cost exceeds the remaining gap are excluded
+    bounds   reduced-cost tightening: an integer keeps the values whose distance from its bound, times its reduced
+             cost, is at most the remaining gap
     cuts     for relaxations with estimates, such as a Benders master: at integral solutions until no cut is
              violated, and at fractional ones while that raises the bound
 
@@ -100,7 +101,7 @@ class Relaxations(Protocol):
     has_cuts: bool  # whether the model has estimates bounded by cuts; integral solutions are then evaluated
 
     @property
-    def families(self) -> Sequence[Sequence[int]]:
+    def opening_groups(self) -> Sequence[Sequence[int]]:
         """Positions of integers that are decided together; the first says whether any of the others may be non-zero."""
 
     @property
@@ -171,8 +172,8 @@ class TreeSearch:
         self._distance, self._guess, self._scale = distance, math.inf, 1.0
         self._open, self._postponed = list(roots), list[TreeNode]()
         self._least_closed, self._closed, self._cuts, self._cut_gain, self._created = math.inf, 0.0, 0, 1.0, 0
-        alone = set(range(len(gains))).difference(*source.families)
-        self._families = [*source.families, *([k] for k in sorted(alone))]
+        alone = set(range(len(gains))).difference(*source.opening_groups)
+        self._groups = [*source.opening_groups, *([k] for k in sorted(alone))]
 
     def run(self) -> None:
         """Search until every node is closed or a limit is reached."""
@@ -370,12 +371,12 @@ class TreeSearch:
         return tried
 
     def _candidates(self, fractions: Vector) -> list[int]:
-        """Return one branching candidate per family: its first integer if fractional, else its most fractional one."""
+        """Return one branching candidate per group: its first integer if fractional, else its most fractional one."""
         distances = np.minimum(fractions, 1.0 - fractions)
         least = min(INTEGRALITY, 0.5 * distances.max())
         result = []
-        for family in self._families:
-            most = family[0] if distances[family[0]] > least else max(family, key=lambda k: distances[k])
+        for group in self._groups:
+            most = group[0] if distances[group[0]] > least else max(group, key=lambda k: distances[k])
             if distances[most] > least:
                 result.append(most)
         return result

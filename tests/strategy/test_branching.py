@@ -117,7 +117,7 @@ def test_where_a_tree_is_given_up_the_solver_is_asked(
 def test_options_are_decided_before_their_time() -> None:
     # Of the two integers of the plant, `by 2026` and `by 2027`, the later one says whether it is ever opened.
     run = model(country(100), 1e-7)
-    assert MasterRelaxations(run, _Nothing()).families == [[1, 0]]
+    assert MasterRelaxations(run, _Nothing()).opening_groups == [[1, 0]]
 
 
 class _Nothing:

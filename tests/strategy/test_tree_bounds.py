@@ -67,7 +67,7 @@ class Line:
     """Minimise x + y with x + y ≥ 1.5, both whole; nothing is feasible where x is 0."""
 
     has_cuts = is_over = False
-    families: Sequence[Sequence[int]] = ()
+    opening_groups: Sequence[Sequence[int]] = ()
     basis = None
     best = math.inf
 

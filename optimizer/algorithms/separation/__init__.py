@@ -22,7 +22,7 @@ from optimizer.solver.base import Clock, Integers, Vector
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import Evaluator
 
-# Up to this number of shocks, all are solved, whatever the do-nothing plan survives.
+# Up to this number of shocks, also those are solved that the do-nothing plan survives.
 FEW_CHECKED = 64
 
 

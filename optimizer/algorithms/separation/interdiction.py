@@ -33,7 +33,8 @@ instead, at a cost of no more than the saving: less is delivered, or an activity
 bought at W. Among the optimal solutions, take one with the least total activity and, of these, with the least
 purchases. If it bought any c, such a step would reduce one of the two. Hence buying never pays, and the dual of the LP
 with purchases, which is the one with π ≤ W, has the same value. `dual_bounds` starts from the shortage costs and
-follows the supply chain upstream; only a loop that returns more than it uses has no bound.
+follows the supply chain upstream. Only a loop in which a tonne of one input, the other inputs ignored, gives a tonne or
+more of it back has no bound; all attacks are then enumerated.
 """
 
 import time
@@ -214,7 +215,7 @@ MOST_ROUNDS = 10_000
 
 
 def dual_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
-    """Return by commodity an upper bound on its dual value, money per tonne; None if a loop leaves it unbounded.
+    """Return by commodity an upper bound on its dual value, money per tonne; None if a loop leaves one without.
 
     Args:
         instance: its processes, options and demands are the uses of each commodity.
@@ -256,7 +257,7 @@ class WorstSet:
     # By target, whether it is struck; None if no set leaves a gap above the limit, or the time ran out before one was
     # found.
     chosen: npt.NDArray[np.bool_] | None = None
-    gap: float = 0.0  # the gap that the set leaves
+    gap: float = 0.0  # the gap that the set leaves, in the unit of the gap costs times t
 
 
 class InterdictionProgramme:
@@ -277,7 +278,7 @@ class InterdictionProgramme:
         Args:
             window: the start, under a plan.
             gap_costs: by column, the objective of the recourse under an attack.
-            beyond: the gap in money that the set must exceed.
+            beyond: the gap that the set must exceed, in the unit of `gap_costs` times t.
             clock: once it is over, the best set so far is returned.
         """
         shortage = self._shortage(window, gap_costs)
