@@ -467,7 +467,7 @@ def test_searches_go_on_in_this_process_where_workers_die() -> None:
     instance = so.load(CASES / "hand_wait.yaml")
     evaluator = JointEvaluator(instance, recourse_executor(instance, 1), jobs=2)
     with contextlib.closing(evaluator), pytest.warns(OptimizerWarning, match="goes on in this process alone"):
-        assert evaluator.search_futures([Task(_only_in, (os.getpid(),))] * 3, Clock()) == [os.getpid()] * 3
+        assert evaluator.run_tasks([Task(_only_in, (os.getpid(),))] * 3, Clock()) == [os.getpid()] * 3
     assert any("Futures were solved in one process" in note for note in evaluator.notes)
 
 

@@ -196,7 +196,7 @@ class JointEvaluator(Evaluator):
 
     # Whole searches in parallel.
 
-    def search_futures(
+    def run_tasks(
         self, tasks: Sequence[Task], clock: Clock, done: Callable[[int], None] = lambda count: None
     ) -> list[Any]:
         """Run searches of futures; return their results in order, None for tasks that were not reached.

@@ -138,7 +138,7 @@ def solve_groups(evaluator: Evaluator, problems: Sequence[GroupProblem], clock: 
     """Solve groups of futures in parallel, each by itself; None for groups that the clock did not allow."""
     assert isinstance(evaluator, JointEvaluator)
     timed = (replace(each, settings=each.settings.within(clock)) for each in problems)
-    return evaluator.search_futures([Task(solve_group, (each,)) for each in timed], clock)
+    return evaluator.run_tasks([Task(solve_group, (each,)) for each in timed], clock)
 
 
 def solve_group(memory: Memory, group: GroupProblem) -> GroupPlans:

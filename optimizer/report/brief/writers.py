@@ -190,8 +190,8 @@ def brief_pdf(data: Mapping[str, Any]) -> bytes:
     for may_break in (False, True):
         for size in _SIZES:
             with closing(_Sheet(size)) as sheet:
-                is_held = _draw_in_columns(sheet, data, _too_wide(sheet, data)) <= _HEIGHT - _MARGIN
-                if is_held and (may_break or not sheet.breaks_words):
+                fits = _draw_in_columns(sheet, data, _too_wide(sheet, data)) <= _HEIGHT - _MARGIN
+                if fits and (may_break or not sheet.breaks_words):
                     return sheet.content(data)
     with closing(_Sheet(_SIZES[0], runs_on=True)) as sheet:
         y = _draw_head(sheet, {**data, "notes": [*data["notes"], "This answer takes more than one page."]})
@@ -235,7 +235,7 @@ def _too_wide(sheet: "_Sheet", data: Mapping[str, Any]) -> set[str]:
     """Return the parts whose tables are too wide for a column; they are placed below both columns."""
     columns = [(name, _Column(sheet, x, width, 0.0)) for names, x, width in _PLACES for name in names]
     tables = [(name, column, data["parts"].get(name, {}).get("table")) for name, column in columns]
-    return {name for name, column, table in tables if table and not column.holds(column.wanted_widths(table))}
+    return {name for name, column, table in tables if table and not column.fits(column.wanted_widths(table))}
 
 
 def _draw_in_columns(sheet: "_Sheet", data: Mapping[str, Any], wide: Collection[str] = ()) -> float:
@@ -395,9 +395,9 @@ class _Column:
     def shared_widths(self, table: Mapping[str, Any]) -> list[float]:
         """Return the column widths of a table; if space is short, only words and numbers are kept whole."""
         pairs = self.wanted_widths(table)
-        if not self.holds(pairs):
+        if not self.fits(pairs):
             pairs = self.wanted_widths(table, whole=0)
-            self.sheet.breaks_words |= not self.holds(pairs)
+            self.sheet.breaks_words |= not self.fits(pairs)
         least = sum(low for low, _ in pairs)
         if least > self.width:
             return [self.width * low / least for low, _ in pairs]
@@ -406,7 +406,7 @@ class _Column:
         # The first column gets the rest, so that numbers stand at the right.
         return [widths[0] + self.width - sum(widths), *widths[1:]]
 
-    def holds(self, pairs: Sequence[tuple[float, float]]) -> bool:
+    def fits(self, pairs: Sequence[tuple[float, float]]) -> bool:
         """Return whether the least widths of all columns fit."""
         return sum(low for low, _ in pairs) <= self.width
 

@@ -155,13 +155,13 @@ class _Search:
 
     def _search(self, least: tuple[float, ...], alone: Sequence[Alone]) -> RobustPlans:
         """Return the best joint plan, against the adversaries if there are oracles."""
-        problem, known = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
+        problem, search_args = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
         if self.oracles is not None:
-            return robust_plans(self.instance, *known, self.evaluator, self.oracles, problem)
+            return robust_plans(self.instance, *search_args, self.evaluator, self.oracles, problem)
         shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.paths)
         plans = tuple(each.plan for each in alone if each.plan is not None)
         hints = Hints(frozenset(shocks), alone=plans if len(plans) == len(alone) else ())
-        solved = best_plan(self.instance, *known, problem, self.evaluator, hints)
+        solved = best_plan(self.instance, *search_args, problem, self.evaluator, hints)
         return RobustPlans(solved, (None,) * len(self.tree.futures))
 
     # Each future alone.
@@ -204,7 +204,7 @@ class _Search:
             self.listener(Progress(task=f"futures alone: {done} of {len(tasks)} done"))
 
         try:
-            found = self.evaluator.search_futures(tasks, self.clock, report)
+            found = self.evaluator.run_tasks(tasks, self.clock, report)
         finally:
             del memory[LISTENER]
         return [each or Alone(is_stopped=True) for each in found]

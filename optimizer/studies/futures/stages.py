@@ -77,7 +77,7 @@ def find_stages(result: FuturesResult, *, folded: bool = False) -> tuple[Stage, 
     if not result.futures:
         return ()
     answers = _Answers(result)
-    starts = sorted({0, *(t for known in answers.known for _, _, t in known)})
+    starts = sorted({0, *(t for known in answers.answers_by_future for _, _, t in known)})
     ends = [*starts[1:], len(result.periods)]
     return tuple(_stage(result, answers, t, end, folded=folded) for t, end in zip(starts, ends, strict=True))
 
@@ -88,15 +88,15 @@ class _Answers:
     def __init__(self, result: FuturesResult) -> None:
         place = {period: t for t, period in enumerate(result.periods)}
         self.probabilities = [future.probability for future in result.futures]
-        self.known: list[tuple[_KnownAnswer, ...]] = [
+        self.answers_by_future: list[tuple[_KnownAnswer, ...]] = [
             tuple((question, branch, place[period]) for question, branch, period in future.answers)
             for future in result.futures
         ]
         self.masks: dict[_KnownAnswer, int] = defaultdict(int)
-        for number, known in enumerate(self.known):
+        for number, known in enumerate(self.answers_by_future):
             for answer in known:
                 self.masks[answer] |= 1 << number
-        self.every = (1 << len(self.known)) - 1
+        self.every = (1 << len(self.answers_by_future)) - 1
         questions = defaultdict[str, set[str]](set)
         for question, branch, _ in self.masks:
             questions[branch].add(question)
@@ -105,18 +105,18 @@ class _Answers:
     def probability(self, futures: Iterable[int]) -> float:
         return math.fsum(self.probabilities[number] for number in futures)
 
-    def asked(self, t: int) -> tuple[StageQuestion, ...]:
+    def answered_at(self, t: int) -> tuple[StageQuestion, ...]:
         """Return the questions answered at the start of a period, with conditional probabilities of branches."""
         found = defaultdict[str, dict[str, int]](dict)
         for (question, branch, when), mask in self.masks.items():
             if when == t:
                 found[question][branch] = mask
-        asked = []
+        answered = []
         for question, branches in found.items():
             likely = {branch: self.probability(_numbers(mask)) for branch, mask in branches.items()}
             whole = math.fsum(likely.values())
-            asked.append(StageQuestion(question, tuple((branch, each / whole) for branch, each in likely.items())))
-        return tuple(asked)
+            answered.append(StageQuestion(question, tuple((branch, each / whole) for branch, each in likely.items())))
+        return tuple(answered)
 
     def words(self, futures: Iterable[int], t: int) -> str:
         """Return the shortest list of branches known in period t that describes the given futures exactly."""
@@ -126,7 +126,7 @@ class _Answers:
         rest, names = wanted, []
         while rest:
             number = (rest & -rest).bit_length() - 1
-            kept = self._needed_answers([answer for answer in self.known[number] if answer[2] <= t], wanted)
+            kept = self._needed_answers([answer for answer in self.answers_by_future[number] if answer[2] <= t], wanted)
             names.append(".".join(self._answer_name(answer) for answer in kept))
             rest &= ~self._mask(kept)
         return ", ".join(names)
@@ -172,17 +172,17 @@ def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded
         spent[each.number] += each.paid
     by_option = defaultdict[str, list[StageOrder]](list)
     for option, alike in _equal_purchases(bought):
-        by_option[option].append(_order(answers, t, option, alike))
+        by_option[option].append(_stage_order(answers, t, option, alike))
     orders = []
     for option, some in by_option.items():
         is_folded = folded and len(some) > MOST_UNFOLDED
         mine = _by_future(each for name, each in bought if name == option)
-        orders += [_order(answers, t, option, mine, merged=len(some))] if is_folded else some
+        orders += [_stage_order(answers, t, option, mine, merged=len(some))] if is_folded else some
     idle = set(range(len(result.futures))) - {each.number for _, each in bought}
     return Stage(
         t,
         end,
-        answers.asked(t),
+        answers.answered_at(t),
         tuple(sorted(orders, key=lambda each: (-len(each.futures), each.futures, each.t))),
         tuple(spent),
         answers.words(sorted(idle), t) if idle else "",
@@ -237,7 +237,7 @@ def _by_future(some: Iterable[_StagePurchase]) -> list[_StagePurchase]:
     return list(found.values())
 
 
-def _order(answers: _Answers, t: int, option: str, some: Sequence[_StagePurchase], merged: int = 1) -> StageOrder:
+def _stage_order(answers: _Answers, t: int, option: str, some: Sequence[_StagePurchase], merged: int = 1) -> StageOrder:
     futures = tuple(sorted({each.number for each in some}))
     sizes, paid = [each.size for each in some], [each.paid for each in some]
     return StageOrder(

@@ -198,20 +198,20 @@ class _FuturesSearch:
         self.settings = replace(settings.within(clock), checkpoint=None)
         self.kind = instance.policy.objective.kind
         self.informed: dict[int, Result] = {}
-        self.known: Sequence[Alone] = ()
+        self.optima_alone: Sequence[Alone] = ()
         self.found: dict[Nodes, MeasuredCost] = {}
 
-    def run(self, known: FuturesResult | None = None) -> FuturesStudy:
-        """Return the study as far as the time allows, given the adaptive plan if it is known."""
+    def run(self, given: FuturesResult | None = None) -> FuturesStudy:
+        """Return the study as far as the time allows, with the given adaptive plan if there is one."""
         began = time.perf_counter()
-        adaptive, tolerance_base = self._adaptive(known)
+        adaptive, tolerance_base = self._adaptive(given)
         study = FuturesStudy(self.instance, str(self.instance.policy.objective), adaptive)
         study = replace(study, alone=(None,) * len(self.tree.futures))
         if not adaptive.futures:
             return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
         self.found[nodes(self.instance)] = value_of_result(self.instance, adaptive)
-        # The run time of the adaptive plan, also of a known one, decides whether worker processes pay off.
-        seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
+        # The run time of the adaptive plan, also of a given one, decides whether worker processes pay off.
+        seconds = time.perf_counter() - began if given is None else float(given.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
             self.settings = replace(tolerance_base.settings(self.settings), jobs=1, threads=1)
             self._solve_all()
@@ -231,7 +231,7 @@ class _FuturesSearch:
         """Return the adaptive plan, proven to the tolerance of all other costs, and the base of that tolerance."""
         found = given or self._first_adaptive()
         # Only regret needs the least costs of futures alone before the informed plans are found.
-        self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
+        self.optima_alone = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
         if not found.futures:
             return found, ToleranceBase("a thousandth of the total cost", 0.0, self.settings.share_of_price)
         price = found.price_of_survival
@@ -248,7 +248,7 @@ class _FuturesSearch:
     def _proven_adaptive(self, found: FuturesResult, base: ToleranceBase, no_shock: float | None) -> FuturesResult:
         """Return the adaptive plan, proven to the tolerance of `base`; the given one if the time runs out."""
         settings = base.settings(self.settings)
-        again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
+        again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.optima_alone)
         if not again.futures or again.status == "stopped":
             return found
         return replace(again, price_of_survival=price_of_survival(again.expected_cost, no_shock))
@@ -281,11 +281,12 @@ class _FuturesSearch:
 
         With every answer known at once the informed plans are the answer, unless the measure joins their outcomes.
         """
-        known = set(self.found) if self.instance.policy.objective.needs_outcomes else {*self.found, self._at_once}
+        evaluated = set(self.found) if self.instance.policy.objective.needs_outcomes else {*self.found, self._at_once}
         dates = {nodes(retimed(self.instance, each)): each for each in self._dates()}
-        some = {key: each for key, each in dates.items() if key not in known}
+        some = {key: each for key, each in dates.items() if key not in evaluated}
         return {
-            key: Task(solve_retimed, (self.instance, each, self.settings, self.known)) for key, each in some.items()
+            key: Task(solve_retimed, (self.instance, each, self.settings, self.optima_alone))
+            for key, each in some.items()
         }
 
     @property
