@@ -328,7 +328,8 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     assert row[3].startswith("cost −")
     caption = parts["figures"]["table"]["caption"]
     first = (
-        "Those that decide whether floors hold come first, then those that move the gap, then the cost, most. A number"
+        "Those that decide whether floors hold come first, then those that move the survival gap most, "
+        "then those that move the cost most. A number"
     )
     assert caption.startswith(first)
     assert "the change of cost and of survival gap with this number alone at that end of its range" in caption
@@ -480,7 +481,7 @@ def test_delays_that_are_missing_can_be_computed_but_not_of_a_plan_against_an_ad
     )
     stopped = f"{late} is not known: the search was stopped."
     assert missing(make_brief(tiny, result, delays=())) == (f"{stopped} --time-limit gives it more time.", stopped)
-    against = f"{late} is not computed of a plan that was made against an adversary."
+    against = f"{late} is not computed for a plan that was made against an adversary."
     assert missing(make_brief(tiny, replace(result, adversary=Faced(10e6, 1, 1, 1, ())))) == ("", against)
 
 
@@ -798,7 +799,7 @@ def test_a_brief_says_what_the_run_changed_and_at_what_rate_values_are_discounte
 def test_many_changes_are_counted(result: so.Result, tiny: so.Instance) -> None:
     made = make_brief(tiny, replace(result, changes=tuple(f"value {i}" for i in range(MOST_CHANGES + 2))))
     assert made.about.endswith(f"value {MOST_CHANGES - 1}; and 2 more.")
-    assert make_brief(tiny, result).about.endswith("tonnes metric.")
+    assert make_brief(tiny, result).about.endswith("t: metric tonnes.")
 
 
 def test_a_plan_file_keeps_what_was_changed_and_what_is_changed_again(changed_plan: Path, tmp_path: Path) -> None:
@@ -887,7 +888,7 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
     """The plant, 40 t at 50k, comes first whatever happens; the extension, 60 t at 100k, where need is high."""
     found = make_futures_brief(instance_of(futures), futures).to_dict()
     assert found["sentence"].startswith(
-        "With 2M USD of outlay in 2027, 2M to 8M USD in all years, every survival floor"
+        "With 2M USD of outlay in 2027, 2M to 8M USD over all years, every survival floor"
     )
     parts = found["parts"]
     rows = parts["orders"]["table"]["rows"]
@@ -965,7 +966,7 @@ def test_futures_without_floors_are_not_said_to_survive() -> None:
     assert "no shock has a survival floor, so none can fail" in found["sentence"]
 
 
-def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:
+def test_brief_of_futures_has_what_deciding_later_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:
     """By hand in `docs/how-to/value-of-information.md`: 600k and 1.2M."""
     found = so.futures_study(instance_of(futures), settings=Settings(accuracy=0, jobs=1))
 
@@ -977,8 +978,8 @@ def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures:
     part = alternatives([found])
     worth = "Deciding later what can wait is worth 600k USD; knowing every answer at the start 1.2M USD."
     assert part["sentences"] == [worth]
-    assert "waiting" not in part["missing"] + part["lacks"]
-    assert "waiting" in alternatives([])["missing"]
+    assert "deciding later is worth" not in part["missing"] + part["lacks"]
+    assert "deciding later is worth" in alternatives([])["missing"]
 
 
 def test_every_future_has_a_brief_of_its_own_and_what_delays_do(futures: so.FuturesResult) -> None:
@@ -1041,7 +1042,7 @@ def test_price_support_of_existing_processes_is_outlay_of_its_year_and_no_purcha
     parted = yaml.safe_load(SUPPORTED) | {"futures": {"q": {"from": 2028, "branches": {"a": {}, "b": {}}}}}
     found = so.solve_futures(so.read(parted))
     said = make_futures_brief(instance_of(found), found).sentence
-    assert said.startswith("With 7,000 USD of outlay in 2026, 15k USD in all years,")
+    assert said.startswith("With 7,000 USD of outlay in 2026, 15k USD over all years,")
 
 
 @pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])

@@ -165,8 +165,8 @@ def test_a_delay_after_which_nothing_more_goes_unserved_names_the_rules_that_it_
     (row,) = rows_of(make_brief(instance, found, delays=delays), "orders")
     assert (row["order"], row["slip"]) == (
         "plant, 5 t/yr",
-        "nothing more goes unserved; against 2 rules of the file (policy.force: the plan does not have 5 t/yr of plant "
-        "bought in 2026; and 1 more)",
+        "nothing more goes unserved; it breaks 2 rules of the file (policy.force: the plan does not have 5 t/yr of "
+        "plant bought in 2026; and 1 more)",
     )
 
 

@@ -262,8 +262,8 @@ def test_of_dates_that_are_all_survived_the_figures_are_those_of_the_most_unserv
     assert len(part["sentences"]) == 1
     assert part["table"]["caption"].startswith(
         "Floor: the share of demand that has to be served in a shock. Where a row stands for several shocks all its "
-        "figures are those of one: with the largest survival gap or, where floors hold in all, with most unserved by "
-        "value. "
+        "figures are those of one: with the largest survival gap or, where floors hold in all, with the largest "
+        "loss. "
     )
 
 
@@ -333,13 +333,28 @@ def test_a_hidden_segment_below_its_floor_only_in_a_sample_that_may_fail_is_told
         (0.0, 0, "nothing more goes unserved"),
         (-500.0, 0, "nothing more goes unserved"),
         (500.0, 0, "nothing more goes unserved; it costs 500 USD more"),
-        (500.0, 1, "nothing more goes unserved; it costs 500 USD more; against 1 rule of the file (policy: is broken)"),
+        (
+            500.0,
+            1,
+            "nothing more goes unserved; it costs 500 USD more; it breaks 1 rule of the file (policy: is broken)",
+        ),
     ],
 )
 def test_a_delay_that_harms_no_shock_says_what_it_costs(cost: float, rules: int, said: str) -> None:
     broken = (Finding("file", None, "policy", "is broken", "Keep it."),) * rules
     delay = Delay(("plant",), (), None, 0.0, 0.0, 0.0, 0.0, cost, broken)
     assert delay_text(*solved(), delay) == said
+
+
+def test_a_rule_that_a_delay_breaks_is_named_by_the_option_in_words() -> None:
+    """A path into the plan's file, ``plant.2027``, would mean nothing to who reads the brief."""
+    instance, result = solved(options={"plant": {**PLANT, "name": "home plant"}})
+    rule = Finding("file", None, "plant.2027", "it is bought in 2027, after its latest year, 2026", "Buy it in 2026.")
+    delay = Delay(("plant",), (), None, 0.0, 0.0, 0.0, 0.0, 0.0, (rule,))
+    assert delay_text(instance, result, delay) == (
+        "nothing more goes unserved; it breaks 1 rule of the file (home plant: it is bought in 2027, after its latest "
+        "year, 2026)"
+    )
 
 
 def test_rules_beyond_three_that_a_given_plan_breaks_are_counted() -> None:

@@ -281,7 +281,7 @@ def test_the_first_screen_is_whole_unless_a_limit_is_asked_for(monkeypatch: pyte
 
 
 def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six prices at first order outweigh a date, which has none: it is the one that moves the plan most."""
+    """Six prices outweigh by linear effect a date, which has none: it is the one that moves the plan most."""
     factors = [f"ranges.{path}={{low: 0.9, high: 1.1, of: value}}" for path in PRICES]
     instance = so.load(TINY, ["ranges.options.plant.lead_time={low: 12, high: 48}", *factors])
     result = so.solve(instance)
@@ -292,7 +292,7 @@ def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypat
     part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]
     assert part["table"]["rows"][0][0] == "home magnet plant: lead time"
     assert "Of 7 uncertain numbers these 5 move most." in part["table"]["caption"]
-    assert "first order" not in part["table"]["caption"]
+    assert "linear effect" not in part["table"]["caption"]
     # Of too many the date is one of six, and the page says how the seventh was judged.
     monkeypatch.setattr(page_studies, "FEW_NUMBERS", 6)
     found = page_studies.find_deciding_figures(subject, lambda event: None)
@@ -301,7 +301,7 @@ def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypat
     part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]
     assert part["table"]["rows"][0][0] == "home magnet plant: lead time"
     said = (
-        "1 other was judged at first order alone, which misses large moves: diversify sensitivity FILE solves for all"
+        "1 other was judged by linear effect alone, which misses large moves: diversify sensitivity FILE solves for all"
     )
     assert said in part["table"]["caption"]
 

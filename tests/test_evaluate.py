@@ -177,8 +177,16 @@ def test_expected_cost_counts_shocks() -> None:
 @pytest.mark.parametrize(
     ("options", "plan", "said"),
     [
-        (option("plant", earliest=2027), {"plant": {2026: 20}}, "plant.2026: it is bought in 2026, before earliest"),
-        (option("plant", latest=2026), {"plant": {2027: 20}}, "plant.2027: it is bought in 2027, after latest, 2026"),
+        (
+            option("plant", earliest=2027),
+            {"plant": {2026: 20}},
+            "plant.2026: it is bought in 2026, before its earliest",
+        ),
+        (
+            option("plant", latest=2026),
+            {"plant": {2027: 20}},
+            "plant.2027: it is bought in 2027, after its latest year, 2026",
+        ),
         (option("plant"), {"plant": {2026: 50, 2027: 40}}, "plant: 90 t/yr are bought, max_size is 80 t/yr"),
         (option("plant", unit_size=30), {"plant": {2026: 40}}, "plant.2026: 40 t/yr is not in whole units of 30 t/yr"),
         (option("plant", min_size=50), {"plant": {2026: 40}}, "plant.2026: 40 t/yr is less than min_size, 50 t/yr"),
@@ -233,7 +241,7 @@ def test_rules_of_purchases() -> None:
     options = option("reserve", earliest=2027, fill_rate=80, max_size=60)
     found = one(so.read(data(options=options)), {"purchases": {"reserve": {2026: 90, 2027: 10}}}, is_quick=True)
     assert whats(found) == [
-        "reserve.2026: it is bought in 2026, before earliest, 2027",
+        "reserve.2026: it is bought in 2026, before its earliest year, 2027",
         "reserve.2026: it is filled with 90 t/yr, fill_rate is 80 t/yr",
         "reserve: it holds 100 t, max_size is 60 t",
     ]

@@ -154,7 +154,7 @@ def test_a_brief_says_which_shocks_plans_count(folder: Path) -> None:
     text = " ".join(brief.read_text(encoding="utf-8").split())
     assert "With any budget the plan keeps every floor, and costs 17M USD more." in text
     assert "Of the adversary's attacks, those found for each plan and those that break it are its shocks" in text
-    assert "What ordering a year later does is not computed of a plan that was made against an adversary." in text
+    assert "What ordering a year later does is not computed for a plan that was made against an adversary." in text
 
 
 def test_requirements_say_which_attacks_count(folder: Path) -> None:

@@ -201,17 +201,23 @@ def test_what_helps_most_is_said_by_shocks_and_by_the_gap(
     assert most_helpful(made) == {"survived": first, "gap": second}
     show(stress_parts, made)
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "5 of the 10 that fail are survived then, 0.4 % of the gap is closed, for 150 USD more outlay" in said
-    assert "2 of the 10 that fail are survived then, 16 % of the gap is closed, for 300 USD more outlay" in said
+    assert (
+        "5 of the 10 that the plan fails are survived then, 0.4 % of the gap is closed, for 150 USD more outlay" in said
+    )
+    assert (
+        "2 of the 10 that the plan fails are survived then, 16 % of the gap is closed, for 300 USD more outlay" in said
+    )
     assert said.index("Best by shocks reserve") < said.index("Best by gap plant")
-    assert "Ordered by the shocks that are then survived, then by the gap." in said
+    assert "Ordered by the samples then survived, then by the gap." in said
     assert "−0.4 %" in said
     third = view_of(made).sentences(made)[2]
     first_words = (
         "The best single addition tried, by the shocks then survived, is reserve, 30 t more in stock, 2026: 5 of the "
     )
-    assert third.startswith(f"{first_words}10 that fail are survived then")
-    assert "by the part of the gap that is closed, is plant, 30 t/yr more, 2026: 2 of the 10 that fail" in third
+    assert third.startswith(f"{first_words}10 that the plan fails are survived then")
+    assert (
+        "by the part of the gap that is closed, is plant, 30 t/yr more, 2026: 2 of the 10 that the plan fails" in third
+    )
     # One that is the best by both is named once, and where none lets a shock be survived, the best by the gap alone.
     best = replace(first, best=replace(first.best, gap_removed=160.0))
     poor = replace(second, best=replace(second.best, survived=0))
@@ -235,10 +241,10 @@ def test_an_addition_that_brings_nothing_is_not_named(capsys: pytest.CaptureFixt
     assert "Best by" not in said
 
 
-def test_additions_say_how_many_of_the_broken_shocks_they_were_tried_on(
+def test_additions_say_how_many_of_the_failed_samples_they_were_tried_on(
     by_hand: so.Result, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of 300 broken shocks 10 were checked: neither 5 of "the 10 that fail", nor an outlay per shock of no samples."""
+    """Of 300 failed samples 10 were checked: neither 5 of "the 10", nor an outlay per shock of no samples."""
     found = so.stress(by_hand, samples=40, seed=1)
     assert found.reinforcements is not None
     (addition, *_) = found.reinforcements.additions
@@ -247,12 +253,12 @@ def test_additions_say_how_many_of_the_broken_shocks_they_were_tried_on(
     show(stress_parts, made)
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for text in (said, view_of(made).sentences(made)[2]):
-        assert "5 of the 10 checked, of 300 that fail, are survived then" in text
+        assert "5 of the 10 checked, of 300 that the plan fails, are survived then" in text
     table = page_table(made.instance, made.frames.frame("reinforcements"))
     head = [each.removeprefix(">").partition(", USD")[0] for each in table["head"]]
     assert {"Survived of 10", "Gap closed, sum of 10", "Outlay per shock of 10"} < set(head)
     for text in (said, table["caption"]):
-        assert "Checked on 10 of the 300 broken shocks, evenly spread." in text
+        assert "Checked on 10 of the 300 samples that the plan fails, evenly spread." in text
         assert "outlay divided by the shocks then survived; it falls with the number of samples" in text
 
 
@@ -510,7 +516,7 @@ def test_without_ensembles_the_listed_shocks_are_varied(by_hand: so.Result) -> N
     assert {group.name for group in found.groups if group.by == "event"} == {"varied/embargo"}
     again = {name: data()["shocks"]["embargo"] for name in ("embargo", "other")}
     both = so.stress(by_hand, so.read(data(ensembles={}, shocks=again)), samples=50)
-    assert both.sampler.startswith("variations of the 2 entries under shocks, each with the same chance, for")
+    assert both.sampler.startswith("variations of the 2 entries under shocks, each with the same chance, because")
     # Drawn, not shared out: the two have different numbers of samples.
     assert len({group.samples for group in both.groups if group.by == "event"}) == 2
     with pytest.raises(InstanceError, match="neither a shock nor an ensemble"):
@@ -600,8 +606,8 @@ def test_a_plan_that_survives_every_sample_exits_with_0(plan_file: str) -> None:
     ("seed", "words"),
     [
         (1, "SURVIVES the one sample"),
-        (2, "the one that fails is not survived then, 33 % of the gap is closed"),
-        (5, "the one that fails is survived then, 100 % of the gap is closed"),
+        (2, "the one that the plan fails is not survived then, 33 % of the gap is closed"),
+        (5, "the one that the plan fails is survived then, 100 % of the gap is closed"),
     ],
 )
 def test_a_single_sample_is_the_one(plan_file: str, seed: int, words: str) -> None:

@@ -30,7 +30,7 @@ SAMPLES, STRESS_SAMPLES = 200, 1000
 # Default time limit in seconds of all studies of a report together: three minutes with the search before them and the
 # page after them.
 REPORT_SECONDS = 150.0
-# Up to this many uncertain numbers are all solved for; of more, only those with the largest first-order effects.
+# Up to this many uncertain numbers are all solved for; of more, only those with the largest linear effects.
 FEW_NUMBERS = 20
 # Studies that ignore an adversary, and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")

@@ -360,7 +360,7 @@ def base_name(base: ToleranceBase | None) -> str:
     if base is not None and base.amount <= 0:
         return "the total cost, which is 0"
     if base is None or base.kind == "a thousandth of the total cost":
-        return "a thousandth of the total cost, as survival costs no more, or its price is not known"
+        return "a thousandth of the total cost, as the price of the plan is no more than that, or is not known"
     return f"the {base.kind}"
 
 
@@ -421,8 +421,8 @@ def _floors_text(instance: Instance, result: Result) -> str:
     served, floor = in_percent(service.worst_service, service.floor)
     part = f" in {exposed} segments, the largest part ({si(service.gap, result.money, 4)}) in {{}}, which"
     where = part if exposed > 1 else ", where {}"
-    gap = f" with a survival gap of {si(worst.gap, result.money, 4)}" if worst.gap > 0 else ""
-    worst_of = ", worst in " if len(failed) > 1 else f"{',' if count > 1 else ''} in "
+    gap = f", with a survival gap of {si(worst.gap, result.money, 4)}" if worst.gap > 0 else ""
+    worst_of = "; the worst is " if len(failed) > 1 else f"{',' if count > 1 else ''} in "
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}{worst_of}"
         f"{dated_name(instance, instance.event(worst.name))}{gap}"

@@ -236,7 +236,7 @@ def _sensitivity_sentences(found: Sensitivity) -> Sequence[str]:
 
 
 def _screened_numbers(found: Sensitivity) -> str:
-    """Describe the numbers that were not solved for, and their largest effects at first order."""
+    """Describe the numbers that were not solved for, and their largest linear effects."""
     if not found.screened:
         return ""
     judged = [each for each in found.screened if each.is_judged]
@@ -246,7 +246,7 @@ def _screened_numbers(found: Sensitivity) -> str:
     if found.base.gap > 0:
         effects.insert(0, ("survival gap", max(abs(each.gap or 0.0) for each in judged)))
     most = " or ".join(f"the {what} by more than {si(amount, found.instance.money)}" for what, amount in effects)
-    return f"{screening_note(found)} At first order none of them moves {most}."
+    return f"{screening_note(found)} By linear effect none of them moves {most}."
 
 
 def _moves_most(found: Sensitivity) -> str:

@@ -1,4 +1,4 @@
-"""First-order effect of an uncertain number on the optimum, with the integers of the best plan fixed.
+"""Linear effect of an uncertain number on the optimum, with the integers of the best plan fixed.
 
 The effect is the derivative of the total cost, or of the survival gap if floors fail, times the distance from the value
 to the farther end of its range: the change in a small step (`STEP`) towards that end, scaled up. In a small model
@@ -48,7 +48,7 @@ from optimizer.studies.sensitivity_result import FirstOrderEffect
 from optimizer.tolerances import FEASIBILITY, ROUNDING
 
 # Key under which a worker keeps L of the unchanged instance, by the parts that are written.
-BASE = "base of first-order effects"
+BASE = "base of linear effects"
 # Models with at most `FEW_ROWS` rows are solved again for each number, which takes less time than writing them. Numbers
 # move by `STEP`, as a share of the distance to the end.
 FEW_ROWS, STEP = 5_000, 1e-3
@@ -223,7 +223,7 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], duals: Map
 def first_order_effect(
     memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float = math.inf
 ) -> FirstOrderEffect | None:
-    """Compute the first-order effect of a number, as a task of a worker; None after the time `until`."""
+    """Compute the linear effect of a number, as a task of a worker; None after the time `until`."""
     if time.time() > until:
         return None
     first, unknown = number.first, FirstOrderEffect(number.name, None, None)

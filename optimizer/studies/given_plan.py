@@ -290,7 +290,7 @@ def _year_breaches(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> 
         outside = [each for each in purchases if limit is not None and sign * each[2] > sign * limit]
         if outside:
             t, period, year = outside[0]
-            what = f"it is bought in {year}, {word} {name}, {limit}"
+            what = f"it is bought in {year}, {word} its {name} year, {limit}"
             yield RuleBreach(option.id, t, period, what, f"Buy it in {limit}, or change {name}.", ((name, most),))
 
 

@@ -163,7 +163,7 @@ def sensitivity(
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         notes: remarks of the caller to show with the result.
         known: the best plan of the instance, if it was solved before.
-        most: solve for this many numbers, those of largest first-order effect, and for all without one; None: for all.
+        most: solve for this many numbers, those of largest linear effect, and for all without one; None: for all.
 
     Raises:
         InstanceError: the instance has no ranges, or not the scenario.
@@ -350,9 +350,9 @@ class _SensitivitySearch:
             self._duals = DualScreen.of(found, self.instance)
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
-        """Keep `most` numbers with the largest first-order effects; return the other effects, largest first.
+        """Keep `most` numbers with the largest linear effects; return the other effects, largest first.
 
-        Numbers without a first-order effect are kept as well, unless `most` is 0.
+        Numbers without a linear effect are kept as well, unless `most` is 0.
         """
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
@@ -369,7 +369,7 @@ class _SensitivitySearch:
         unseen = [each for each in self.numbers if self.lists_attacks and each.is_of_adversary]
         judged = [each for each in self.numbers if each not in unseen]
         tasks = [Task(first_order_effect, (self.instance, self._duals, each, half)) for each in judged]
-        self.listener(Progress(task="which numbers matter at first order", total=len(tasks)))
+        self.listener(Progress(task="which numbers matter by linear effect", total=len(tasks)))
         effects = list(filter(None, (effect for _, effect in self.executor.as_completed(tasks, self.clock))))
         self.is_complete = len(effects) == len(tasks)
         effects += [FirstOrderEffect(each.name, None, None) for each in unseen]

@@ -3,7 +3,7 @@
 Sensitivity       all numbers, the most influential first, and the sample
 TornadoBar        one number: the outcome at either end (`VariantOutcome`), and the switching values (`SwitchingValue`)
 Importance        a sample of all numbers: quantiles of the best plans, and the weight of each number (`Weight`)
-FirstOrderEffect  the change by a number that was not solved for, at first order
+FirstOrderEffect  the linear effect of a number that was not solved for
 
 S1  the share of the outcome's variance that vanishes on average if one number is known (the first-order index of
     Sobol'), from one Latin hypercube by RBD-FAST with bias correction. The difference of 1 and the sum of all S1 is due
@@ -223,9 +223,9 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
 
 @dataclass(frozen=True)
 class FirstOrderEffect:
-    """First-order change of the optimum by a number, moved to the end farther from its value.
+    """Linear effect of a number on the optimum: its derivative times the way to the end farther from its value.
 
-    `gap` and `cost` are money, None if the number has no first-order effect. If floors fail in a large model, `cost` is
+    `gap` and `cost` are money, None if the number has no linear effect. If floors fail in a large model, `cost` is
     the change of cost with plan and operation fixed.
     """
 
@@ -235,7 +235,7 @@ class FirstOrderEffect:
 
     @property
     def is_judged(self) -> bool:
-        """Whether a first-order effect was computed."""
+        """Whether a linear effect was computed."""
         return self.gap is not None
 
     @property
@@ -258,7 +258,7 @@ class Sensitivity:
         bars: the bar of each number, the most influential first.
         sampled: results of the sample of all numbers; None if it was not computed.
         tolerance_base: the amount of which `accuracy` is a share; None if there is no plan.
-        screened: first-order effects of the numbers that were not solved for; empty unless `most` was given.
+        screened: linear effects of the numbers that were not solved for; empty unless `most` was given.
         notes: remarks for the user.
     """
 

@@ -238,7 +238,7 @@ def _describe_sampler(instance: Instance, drawn: Instance, seed: int) -> str:
     entries = "the one entry" if number == 1 else f"the {number:,} entries"
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
     equally = "" if number == 1 else ", each with the same chance"
-    return f"variations of {entries} under shocks{equally}, for there are no ensembles: any start, {times}"
+    return f"variations of {entries} under shocks{equally}, because the file has no ensembles: any start, {times}"
 
 
 def _stress_figures(

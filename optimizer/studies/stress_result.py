@@ -100,14 +100,14 @@ class BrokenShock:
 
 @dataclass(frozen=True)
 class Trial:
-    """One amount of an option, added to the plan and evaluated in the broken shocks."""
+    """One amount of an option, added to the plan and evaluated in the samples that the plan fails."""
 
     size: float  # t/yr or a level; for a stockpile, additional t at the end of the period
     # Added outlay, undiscounted: capex, fixed cost and price support in the baseline, of required options too; for a
     # stockpile, the price of the added purchases minus that of later purchases that they replace.
     outlay: float
-    survived: int  # number of the broken shocks that are survived with the addition
-    gap_removed: float  # decrease of the gap over all broken shocks that were checked, money
+    survived: int  # number of the failed samples that are survived with the addition
+    gap_removed: float  # decrease of the gap over all failed samples that were checked, money
 
     @property
     def per_survived(self) -> float | None:
@@ -154,8 +154,8 @@ class Reinforcements:
 
     @property
     def note(self) -> str:
-        """Note on the number of broken shocks checked, and on the use of the outlay for each shock survived."""
-        few = f"Checked on {self.checked:,} of the {self.failed:,} broken shocks, evenly spread. "
+        """Note on the number of failed samples checked, and on the use of the outlay for each shock survived."""
+        few = f"Checked on {self.checked:,} of the {self.failed:,} samples that the plan fails, evenly spread. "
         alone = "Outlay per shock: outlay divided by the shocks then survived; it falls with the number of samples, "
         alone += "and compares rows of this table alone."
         return few * (self.checked < self.failed) + alone

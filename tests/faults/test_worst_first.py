@@ -68,7 +68,7 @@ def test_one_shock_is_no_sum() -> None:
 
 def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result) -> None:
     assert (
-        "worst in embargo, from 2029 with a survival gap of 70M USD, where motors gets 0 % in 2029"
+        "the worst is embargo, from 2029, with a survival gap of 70M USD, where motors gets 0 % in 2029"
         in answer_sentence(instance, result)
     )
     point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]

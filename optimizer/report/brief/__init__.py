@@ -1,1 +1,1 @@
-"""The brief: the answer on one A4 page. The HTML page and all other forms draw the same frames."""
+"""The brief: the answer on one A4 page where it fits. The HTML page and all other forms draw the same frames."""

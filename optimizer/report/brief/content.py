@@ -389,9 +389,8 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
     missed = [number_name(instance, each) for each in found.missed]
     most = f"Of {plural(reached, 'uncertain number')} these {len(shown)} move most. " if reached > len(shown) else ""
     every = f"Of {count_numbers(found).removesuffix(',')}. " if missed else most
-    note = (
-        f"{every}Those that decide whether floors hold come first, then those that move the gap, then the cost, most."
-    )
+    note = f"{every}Those that decide whether floors hold come first, then those that move the survival gap most, "
+    note += "then those that move the cost most."
     if missed:
         note += f" Not looked at, so that one of them may move more: {'; '.join(missed[:MOST_MISSED])}"
         more = len(missed) - MOST_MISSED
@@ -457,7 +456,7 @@ def make_brief(
     horizon = instance.horizon
     studies = list(studies)
     explanation = of_kind(Explanation, studies)
-    about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}, tonnes metric."
+    about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}; t: metric tonnes."
     changed = changed_words(result.changes, MOST_CHANGES)
     parts = tuple(_parts(instance, result, frontier, delays, studies)) if result.baseline is not None else ()
     return Brief(

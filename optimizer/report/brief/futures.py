@@ -121,7 +121,7 @@ def make_futures_brief(
     return Brief(
         instance=instance,
         title=result.title,
-        about=f"{span}. Money in {result.currency}, tonnes metric. {changed}".rstrip(),
+        about=f"{span}. Money in {result.currency}; t: metric tonnes. {changed}".rstrip(),
         survives=result.survives,
         verdict=headline.partition(":")[0],
         sentence=_sentence(instance, result, year) if views else f"{headline}.",
@@ -170,7 +170,7 @@ def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
     """Return the answer: the first commitments, the cost, and the shocks survived."""
     first = _range_text([each.result.outlays.get(str(year), 0.0) for each in result.futures], result.money)
     spent = _range_text([each.result.outlay for each in result.futures], result.money)
-    text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
+    text = f"With {first} of outlay in {year}, {spent} over all years, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0
     if more > 0:
         than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
@@ -252,8 +252,8 @@ def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPar
     return BriefPart(
         "alternatives",
         "Alternatives",
-        missing_hint=f"What waiting is worth: add --with futures. {nearly_as_cheap}",
-        missing_note="What waiting is worth, and plans nearly as cheap, are not computed.",
+        missing_hint=f"What deciding later is worth: add --with futures. {nearly_as_cheap}",
+        missing_note="What deciding later is worth, and plans nearly as cheap, are not computed.",
     )
 
 

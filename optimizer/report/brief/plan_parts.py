@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
 from optimizer.report.format import audit_text, between, dated_name, percent, plural
@@ -69,7 +70,7 @@ class BriefPart:
 
 @dataclass(frozen=True)
 class Brief:
-    """The answer on one page."""
+    """The answer, on one page where it fits."""
 
     instance: Instance = field(repr=False)  # the instance, for printed names
     # Title of the instance; its years and currency.
@@ -101,6 +102,7 @@ class Brief:
             "title": part.title,
             "sentences": list(part.sentences),
             "missing": part.missing_hint,
+            # The key of the first version; `Result.lacks`, baseline shortages, is something else.
             "lacks": part.missing_note,
             "table": None if part.shown is None else page_table(self.instance, part.shown),
             "values": [] if part.frame is None else [dict(row) for row in part.frame.rows()],
@@ -169,7 +171,7 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay] | No
 def _missing_delays(result: Result, *, is_stopped: bool) -> tuple[str, str]:
     """Return `missing_words` of the effect of a delay."""
     if result.adversary is not None:
-        return "", f"{LATE_EFFECT} is not computed of a plan that was made against an adversary."
+        return "", f"{LATE_EFFECT} is not computed for a plan that was made against an adversary."
     return missing_words(f"{LATE_EFFECT} is", is_stopped=is_stopped)
 
 
@@ -238,8 +240,10 @@ def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
     if not delay.broken_rules:
         return text
     first, *others = delay.broken_rules
-    which = f"{first.where}: {first.what}{f'; and {len(others)} more' if others else ''}"
-    return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file ({which})"
+    option = first.where.partition(".")[0]
+    subject = display_name(instance, option) if option in instance.options else first.where
+    which = f"{subject}: {first.what}{f'; and {len(others)} more' if others else ''}"
+    return f"{text}; it breaks {plural(len(delay.broken_rules), 'rule')} of the file ({which})"
 
 
 def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:

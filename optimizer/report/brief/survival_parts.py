@@ -79,15 +79,18 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("below_floor", "Below floors", "t", "plain"),
         FrameColumn("gap", "Survival gap", result.money, "millions"),
         FrameColumn("shortage", "Unserved in all", "t", "plain"),
-        FrameColumn("shortage_cost", "At shortage cost", result.money, "millions"),
+        FrameColumn("shortage_cost", "Loss", result.money, "millions"),
     )
     said = [_kept_sentence(instance, result, rows), *_dearer_dates(instance, result, shown)]
     said += [_hidden_sentence(instance, result, rest)] if rest else []
     note = "Floor: the share of demand that has to be served in a shock. "
     if any(each.row.is_many for each in shown):
         note += "Where a row stands for several shocks all its figures are those of one: with the largest survival gap "
-        note += "or, where floors hold in all, with most unserved by value. "
-    note += "Unserved in all: above floors as well. Survival gap: what is below floors, at its shortage cost."
+        note += "or, where floors hold in all, with the largest loss. "
+    note += (
+        "Unserved in all: above floors as well. Survival gap: what is below floors, at its shortage cost. Loss: all "
+    )
+    note += "that goes unserved, at its shortage cost."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     title = "What is survived, and what is not"
     frame = Frame.of_rows("survival", title, columns, [_shock_row(instance, each) for each in shown], note)
@@ -220,7 +223,7 @@ def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterato
     """Yield a sentence on the shock with the most unserved demand; nothing if that is the worst shock."""
     most = _most_unserved(instance, result.shocks)
     if unserved_money(instance, most) > unserved_money(instance, worst):
-        yield f"Most unserved by value: {_loss_text(instance, most, result.money)}."
+        yield f"Largest loss: {_loss_text(instance, most, result.money)}."
 
 
 def _loss_text(instance: Instance, outcome: Outcome, money: str) -> str:
@@ -333,11 +336,11 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "plain"),
-        FrameColumn("shortage_cost", "At shortage cost", result.money, "millions"),
+        FrameColumn("shortage_cost", "Loss", result.money, "millions"),
         FrameColumn("shock", "In"),
     )
     note = "Each segment in the shock that leaves most of it below its floor or, where floors hold, unserved; served: "
-    note += "% of demand in its weakest period."
+    note += "% of demand in its weakest period. Loss: what goes unserved, at its shortage cost."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
 

@@ -163,7 +163,7 @@ def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     yield "Static", _kind_text(found, found.costs.get("static"), "one plan, the same in all futures")
     yield "Informed", _kind_text(found, found.costs.get("perfect"), "every answer known from the start")
     yield "Flexibility", _value_text(found, "flexibility", "the static plan", "the adaptive one")
-    yield "Information", _value_text(found, "information", "the adaptive plan", "one that knows every answer")
+    yield "Information", _value_text(found, "information", "the adaptive plan", "the informed plans")
     yield from order_facts(found)
     if not found.adaptive.are_probabilities_given:
         yield ASSUMED_PROBABILITIES
@@ -192,7 +192,7 @@ def _value_text(found: FuturesStudy, name: str, worse: str, better: str) -> str:
             return f"{gain[1]}: {worse} costs that much more than {better}"
         return f"{gain[1]}: the {found.measure_with_gaps} of {worse} is that much more than that of {better}"
     if gain is not None:
-        return f"{' '.join(gain)}: {worse} leaves it, {better} keeps every floor"
+        return f"{' '.join(gain)}: {worse} leaves it, every floor holds with {better}"
     return _why_incomparable(found, dict(zip((worse, better), plans, strict=True)))
 
 
@@ -348,7 +348,9 @@ def _regret_marks(found: FuturesStudy) -> str:
     """Return the meaning of the mark for a largest regret that is not known; empty if there is no such mark."""
     if all(each.regret is not None or each.cost is None for each in found.followed):
         return ""
-    return "✗ in some future it leaves a larger gap than that future's informed plan: no regret is computed there. "
+    return (
+        "✗ in some future it leaves a larger gap than that future's informed plan: its regret is not computed there. "
+    )
 
 
 def _followed_cells(found: FuturesStudy, followed: Sequence[FollowedPlan], number: int) -> list[str]:

@@ -118,11 +118,11 @@ def notes_on_bars(bars: Sequence[TornadoBar]) -> list[str]:
 
 
 def screening_note(found: Sensitivity) -> str:
-    """Return the note on numbers that were screened at first order but not solved for; empty if there are none."""
+    """Return the note on numbers that were screened by linear effect but not solved for; empty if there are none."""
     if not (count := len(found.screened)):
         return ""
     unseen = sum(not each.is_judged for each in found.screened)
-    judged = f"{plural(count, 'other')} {'was' if count == 1 else 'were'} judged at first order alone"
+    judged = f"{plural(count, 'other')} {'was' if count == 1 else 'were'} judged by linear effect alone"
     besides = f" and says nothing of {unseen} of them" if unseen else ""
     return f"{judged}, which misses large moves{besides}: diversify sensitivity FILE solves for all of them."
 
@@ -288,7 +288,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
         said += f" {plural(importance.samples - importance.used, 'sample')} had no plan or were not reached."
     caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
-    caption += f"{importance.seed}. · not distinct from 0."
+    caption += f"{importance.seed}. · not distinct from 0. 1 less the sum: numbers acting together, and noise."
     names = {bar.number.name: number_name(instance, bar.number) for bar in found.bars}
     columns = {"S1 of the cost": importance.of_cost}
     columns |= {"S1 of the gap": importance.of_gap} if importance.of_gap else {}
@@ -298,7 +298,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
         for first in importance.of_cost or importance.of_gap
     ]
     sums = [fixed(math.fsum(weight.s1 for weight in column), 2) if column else DASH for column in columns.values()]
-    total = (Text("all, each alone", "dim"), [Text(text, "dim") for text in sums])
+    total = (Text("sum of all S1", "dim"), [Text(text, "dim") for text in sums])
     title, heads = "What the outcome depends on", list(columns)
     shown = cross_table(title, "Uncertain number", heads, [*rows, total], caption=caption, labels={"ratio": 3},
                         layout={"no_wrap": True}, expand=True)  # fmt: skip

@@ -124,7 +124,7 @@ def weak_spot(stress: Stress, groups: Sequence[SampleGroup]) -> SampleGroup | No
 
 
 def most_helpful(stress: Stress) -> dict[str, Reinforcement]:
-    """Return the addition that survives most broken shocks and the one that reduces their gaps most.
+    """Return the addition with which most failed samples are survived and the one that reduces their gaps most.
 
     The key ``survived`` holds the first, ``gap`` the second if it is another addition that reduces the gaps more.
     """
@@ -138,17 +138,17 @@ def most_helpful(stress: Stress) -> dict[str, Reinforcement]:
 
 
 def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
-    """Describe an addition: how many broken shocks it survives, the share of their gaps that it closes, its outlay."""
+    """Describe an addition: the number of failed samples survived with it, the share of gaps closed, its outlay."""
     found, best = stress.reinforcements, addition.best
     assert found is not None
     outlay = si(best.outlay, stress.money)
     closed = f", {_share_of_gap(found, best.gap_removed)} of the gap is closed" if found.gap > 0 else ""
     also = f", with {list_names([display_name(stress.instance, o) for o in addition.also])}" if addition.also else ""
-    failed = f"{found.failed:,} that fail"
+    failed = f"{found.failed:,} that the plan fails"
     tried = failed if found.checked == found.failed else f"{found.checked:,} checked, of {failed},"
     survived = f"{best.survived:,} of the {tried} are survived then"
     if found.failed == 1:
-        survived = f"the one that fails is {'' if best.survived else 'not '}survived then"
+        survived = f"the one that the plan fails is {'' if best.survived else 'not '}survived then"
     return f"{survived}{closed}, for {outlay} more outlay{also}"
 
 
@@ -224,7 +224,7 @@ def _worst_table(stress: Stress, width: int, *, every: bool) -> Table:
 
 
 def _broken_title(stress: Stress, broken: BrokenShock, count: int) -> str:
-    """Return the name of a broken shock, its event, and how many of the event's samples break the plan."""
+    """Return the name of a failed sample, its event, and how many of the event's samples break the plan."""
     name = varied_name(stress, broken.entry) if is_variation(broken.entry) else broken.entry.rpartition("/")[2]
     event = f"\n{name}" if "/" in broken.entry else ""
     return broken.name + event + (f"\nworst of {count:,} that break it" if count > 1 else "")
@@ -314,12 +314,12 @@ def _reinforcements_table(stress: Stress) -> Table:
 def _reinforcement_notes(stress: Stress, found: Reinforcements) -> Iterator[str]:
     """Yield the lines of the caption of reinforcements."""
     yield (
-        "Each row is one addition to the plan, checked in the broken shocks and for what has to run in the baseline. "
-        "It is a test of single additions, not a new optimum. Budget and policy are ignored. Outlay is undiscounted. "
-        "Gap: the share of the gaps of all broken shocks that is closed. Ordered by the shocks that are then survived, "
-        "then by the gap. Size of a stockpile: the additional stock at the end of the period. Later purchases of the "
-        "plan that no longer fit are left out: outlay is the additional cost over all years, and outlay divided by "
-        "size is not a price."
+        "Each row is one addition to the plan, checked in the samples that the plan fails and for what has to run in "
+        "the baseline. It is a test of single additions, not a new optimum. Budget and policy are ignored. Outlay is "
+        "undiscounted. Gap: the share of the gaps of all these samples that is closed. Ordered by the samples then "
+        "survived, then by the gap. Size of a stockpile: the additional stock at the end of the period. Later "
+        "purchases of the plan that no longer fit are left out: outlay is the additional cost over all years, and "
+        "outlay divided by size is not a price."
     )
     yield found.note
     count = len(found.additions) + len(found.inoperable)

@@ -61,7 +61,7 @@ def _count_text(found: TimeToSurvive, breaking: int, *, with_plan: bool) -> str:
         return said
     before = len(_breaking(found, bought=False))
     if before == breaking:
-        return f"{said}, with the plan as with nothing bought"
+        return f"{said}, both with the plan and with nothing bought"
     return f"with the plan {said}, with nothing bought {f'{before:,}' if before else 'none'}"
 
 
@@ -114,7 +114,8 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
     """Return the meaning of the marks, and how many chokepoints are not shown."""
     with_plan = "; nothing bought → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
-             "Fails first: segment and worst year, shown or not; the shortest time of any year comes first.",
+             "Fails first: the segment, and the year of the shortest time, which may not be shown. "
+             "Rows: shortest first.",
              f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
              "better or worse."]  # fmt: skip

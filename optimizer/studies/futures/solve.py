@@ -241,7 +241,7 @@ class _Search:
 
     def _gap_of_reference(self, future: Future) -> Finding:
         who = f'the future "{future.name}" cannot be survived alone' if future.name else "it cannot be survived"
-        what = f"{who}, so that there is no least cost to regret"
+        what = f"{who}, so that there is no least cost against which regret is measured"
         cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
         return Finding(self.instance.title, None, "policy.objective", what, cure)
 

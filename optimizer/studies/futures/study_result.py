@@ -7,7 +7,7 @@ FollowedPlan    the plan of one future, followed in another one
 InformedOrder   an option in the informed plans, and the answers on which it depends (`informed_orders`)
 
 The informed plan of a future is its best plan if the future is known from the start; `perfect` is the set of all.
-Informed plans share orders without regret, and differ in orders that depend on answers. An order is the sum of a plan's
+Informed plans share no-regret orders, and differ in orders that depend on answers. An order is the sum of a plan's
 purchases of an option before the first question is answered; for an option that no plan buys by then, of all purchases.
 
 no regret        the order is in every informed plan, with at least the smallest size of them
@@ -128,8 +128,8 @@ class FollowedPlan:
     # Total cost and survival gap, money; None if the plan is infeasible in that future.
     cost: float | None = None
     gap: float | None = None
-    # Cost minus that of the future's own informed plan, with gaps at their price; None if gaps have no price, and the
-    # followed plan leaves a larger gap.
+    # Cost minus that of the future's own informed plan, with gaps at their price; None if the followed plan
+    # is infeasible, or leaves a larger gap that has no price.
     regret: float | None = None
     survives: bool = False  # whether every floor is kept
     broken_rules: tuple[Finding, ...] = ()  # rules of the future that the plan breaks; they are not enforced
@@ -155,9 +155,10 @@ class InformedOrder:
     # Labels of the earliest and the latest period in which these plans first buy the option.
     first: str
     last: str
-    is_urgent: bool  # whether a plan buys the option before the first answer; otherwise all plans wait for it
+    # Whether a plan buys the option before the first answer, which may be years away; otherwise all plans wait for it.
+    is_urgent: bool
     later: tuple[str, ...] = ()  # for an urgent order, futures whose plans buy the option only after the first answer
-    questions: tuple[str, ...] = ()  # questions on which the order depends; empty for an order without regret
+    questions: tuple[str, ...] = ()  # questions on which the order depends; empty for a no-regret order
     branches: tuple[str, ...] = ()  # branches with the order, if it depends on a single question; otherwise empty
     # Questions that are open in `first`, out of `questions` and those they arise from, each with the period from which
     # its answer is known.
@@ -318,7 +319,9 @@ def informed_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> 
         if ever:
             later = [number for number in ever if number not in early] if early else None
             bought = early or ever
-            found.append((min(each.t for each in bought.values()), _order(instance, questions, o, bought, later)))
+            found.append(
+                (min(each.t for each in bought.values()), _informed_order(instance, questions, o, bought, later))
+            )
     return [order for _, order in sorted(found, key=lambda each: (not each[1].is_urgent, each[0]))]
 
 
@@ -340,7 +343,7 @@ def _informed_purchases(plans: Sequence[Sequence[Decision]], option: str, before
     return found
 
 
-def _order(
+def _informed_order(
     instance: Instance,
     questions: Sequence[TimedQuestion],
     option: str,
