@@ -22,7 +22,7 @@ from optimizer.solver.base import Batch, Clock, Indices, Integers, Settings, Sol
 from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED_STATUSES, HighsBackEnd, no_verdict_error
 from optimizer.solver.highs_tree import TreeBackEnd
 from optimizer.solver.model import ImpliedBounds, Model, unit_of_money
-from optimizer.tolerances import FINE_ROUNDING, ROUNDING
+from optimizer.tolerances import FEASIBILITY, FINE_ROUNDING, ROUNDING
 
 # The name under which the starting basis of the next relaxation is stored.
 PREVIOUS_BASIS = "previous"
@@ -309,6 +309,9 @@ class WarmProgramme:
     def _is_solved(self) -> bool:
         self._highs.run()
         status = self._highs.getModelStatus()
+        if status in OPTIMAL_STATUSES and self._highs.getInfo().max_primal_infeasibility > FEASIBILITY:
+            self._factorise_again()
+            status = self._highs.getModelStatus()
         if status in UNDECIDED_STATUSES or status == HighsModelStatus.kUnboundedOrInfeasible:
             self._back.retry_undecided(Clock())
             status = self._highs.getModelStatus()
@@ -317,6 +320,13 @@ class WarmProgramme:
         if status == HighsModelStatus.kInfeasible:
             return False
         raise no_verdict_error(self._highs)
+
+    def _factorise_again(self) -> None:
+        """Solve again from the last basis: updates of its factors have let the solution drift beyond the tolerance."""
+        basis = self._highs.getBasis()
+        self._highs.clearSolver()
+        self._highs.setBasis(basis)
+        self._highs.run()
 
     def _start_from(self, basis: Basis | None) -> None:
         self._highs.clearSolver()
