@@ -340,6 +340,11 @@ def _place_range(document: Document, path: str, spec: RangeSpec) -> tuple[list[P
     return document.once(path, (spec, *sections), find)
 
 
+def _is_replaced(document: Document, path: str) -> bool:
+    """Return whether an override replaced a value around the number of a path, which need not be there any more."""
+    return any(path.startswith(".".join(map(str, place)) + ".") for place in document.replaced)
+
+
 def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
     if spec.low > spec.high:
         yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
@@ -347,7 +352,7 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
     if path.split(".")[0] in WITHOUT_RANGES:
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
         return
-    if not places:
+    if not places and not _is_replaced(document, path):
         yield "matches no number", _cure_of_path(document.data, path)
     outside = f"lies outside the range, {spec.low:g} to {spec.high:g}"
     if spec.of is not None:

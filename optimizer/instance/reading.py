@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, document_of, entries_in, leaves
+from optimizer.instance.document import Document, document_of, entries_in, home_of, leaves, resolve_home
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -316,7 +316,7 @@ class _Reader:
     """Validates a document object by object and collects findings."""
 
     def __init__(self, document: Document) -> None:
-        self.document, self.home = document, document.data.get("home")
+        self.document, self.home = document, home_of(document.data)
         self.findings = [*document.findings, *check_scenarios(document)]
         self.declared: dict[str, frozenset[str]] = {}
 
@@ -346,7 +346,8 @@ class _Reader:
         parts["policy"] = self._read_part("policy", Policy) or Policy()
         parts["adversary"] = self._read_part("adversary", AdversarySpec)
         parts |= {RANGES: self._read_ranges(), SCENARIOS: sound_scenarios(self.document)}
-        header = {key: data[key] for key in _HEADER if data.get(key) is not None}
+        given = {**data, "home": self.home}
+        header = {key: given[key] for key in _HEADER if given.get(key) is not None}
         header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
         frame = self._validate(Instance, (), header)
         return None if horizon is None or frame is None else frame.model_copy(update={"horizon": horizon, **parts})
@@ -454,21 +455,6 @@ def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> d
     if section == "options" and home is not None and KINDS[whole["kind"]].is_at_home and whole.get("region") is None:
         whole["region"] = home
     return whole
-
-
-def resolve_home(value: Any, home: Any) -> Any:
-    """Return plain data with the word `home` replaced by the home region wherever a region is named."""
-    if home is None:
-        return value
-    if isinstance(value, Mapping):
-        return {k: _region(item, home) if k == "region" else resolve_home(item, home) for k, item in value.items()}
-    return [resolve_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _region(value: Any, home: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_region(item, home) for item in value]
-    return home if value == "home" else value
 
 
 def find_problems(unchecked: Unchecked, checks: Iterable[Check]) -> Iterator[Problem]:

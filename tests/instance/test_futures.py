@@ -278,3 +278,24 @@ def test_a_future_beyond_those_that_a_large_file_is_checked_for_is_refused_by_na
     for make in (lambda: instance.tree, lambda: so.in_future(instance, "b")):
         with pytest.raises(so.InstanceError, match=r'future b: shocks\.cut\.start: the start "2035" is no period'):
             make()
+
+
+def test_a_future_may_be_without_an_option_of_whole_units() -> None:
+    """`max_size: 0` takes it away, though a unit is larger than that."""
+    instance = so.read({
+        "horizon": {"start": 2026, "end": 2028, "step": "year"},
+        "home": "here",
+        "commodities": {"m": {}},
+        "processes": {"far": {"region": "rival", "output": {"m": 1}, "capacity": 200, "cost": 1}},
+        "demands": {"d": {"commodity": "m", "quantity": 100, "survival": 0.8, "shortage_cost": 100}},
+        "options": {
+            "plant": {"kind": "refining", "output": {"m": 1}, "max_size": 100, "unit_size": 20, "capex": 10, "cost": 2},
+            "other": {"kind": "refining", "output": {"m": 1}, "max_size": 100, "min_size": 20, "capex": 11, "cost": 2},
+        },
+        "shocks": {"ban": {"start": 2028, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+        "futures": {"q": {"from": 2027, "branches": {
+            "no_plant": {"set": {"options.plant.max_size": 0}}, "no_other": {"set": {"options.other.max_size": 0}}}}},
+    })  # fmt: skip
+    # Four units of the plant for 800, or 80 of the other for 880; three years of imports for 300.
+    found = so.solve_futures(instance, settings=so.Settings(mip_gap=0.0))
+    assert [each.result.total_cost for each in found.futures] == pytest.approx([1180, 1100])

@@ -86,11 +86,45 @@ def test_nothing_is_a_field_left_out(tmp_path: Path, written: str) -> None:
         "home: usa", f"home: {written}"
     )
     instance = load(tmp_path, text + f"policy: {written}\nname: {written}\n")
-    assert instance.home is None
+    # An option stands at home, whatever home is called.
+    assert instance.home == "home"
     assert instance.name is None
     assert getattr(instance.options["reserve"], "max_size") is None  # noqa: B009
     assert instance.options["reserve"].latest is None
     assert instance.policy.budget is None
+
+
+NAMELESS = """
+horizon: {start: 2026, end: 2027, step: year}
+commodities: {m: {}}
+processes:
+  far: {region: china, output: {m: 1}, capacity: 60, cost: 1}
+  old: {region: home, output: {m: 1}, capacity: 10, cost: 1}
+demands: {d: {commodity: m, quantity: 100, survival: 1, shortage_cost: 100}}
+options:
+  plant: {kind: refining, output: {m: 1}, max_size: 100, capex: 10, cost: 2}
+  stock: {kind: stockpile, commodity: m, price: 90}
+shocks: {quake: {start: 2027, months: 12, cuts: [{region: home, severity: 1}]}}
+"""
+
+
+@pytest.mark.parametrize("unused", ["", "  old: {region: home, output: {m: 1}, capacity: 10, cost: 1}\n"])
+def test_without_the_key_the_home_region_is_called_home(tmp_path: Path, unused: str) -> None:
+    """The cut strikes the plant too, which names no region: 40 t come from stock, 3,600 USD.
+
+    Without a shock 30 t come from the plant, for 300 USD and 60 USD a year, and 70 t from others, for 70 USD a year;
+    without the old plant 40 t, for 400 USD and 80 USD a year, and 60 t, for 60 USD a year.
+    """
+    instance = load(tmp_path, NAMELESS.replace(unused, "") if unused else NAMELESS)
+    assert instance.home == "home"
+    assert instance.options["plant"].region == "home"
+    found = so.solve(instance, settings=so.Settings(mip_gap=0.0))
+    assert found.total_cost == pytest.approx(3600 + (400 + 280 if unused else 300 + 260))
+
+
+def test_a_file_that_names_no_home_and_needs_none_has_none(tmp_path: Path) -> None:
+    abroad = NAMELESS.replace("home", "japan").replace("kind: refining", "kind: ally, region: japan")
+    assert load(tmp_path, abroad).home is None
 
 
 @pytest.mark.parametrize(("written", "value"), [("true", True), ("True", True), ("false", False)])

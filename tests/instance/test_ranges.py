@@ -136,3 +136,20 @@ def test_patterns_are_counted_with_the_values_that_they_are_compared_with(monkey
     monkeypatch.setattr("optimizer.instance.ranges.RANGE_VALUES", 2 * values - 1)
     with pytest.raises(so.InstanceError, match="2 patterns are too many for a file of so many values"):
         so.load(TINY, patterns)
+
+
+def test_a_scenario_or_a_branch_may_replace_a_series_with_a_range_inside() -> None:
+    """The range of 2028 has no number in the scenario, nor in the branch, whose series end in 2027."""
+    series = {2026: 100, 2028: {"value": 120, "low": 100, "high": 150}}
+    other = {"demands.d.quantity": {2026: 100, 2027: 130}}
+    instance = so.read({
+        "horizon": {"start": 2026, "end": 2028, "step": "year"},
+        "commodities": {"m": {}},
+        "processes": {"far": {"region": "rival", "output": {"m": 1}, "capacity": 200, "cost": 1}},
+        "demands": {"d": {"commodity": "m", "quantity": series, "shortage_cost": 100}},
+        "scenarios": {"more": other},
+        "futures": {"q": {"from": 2027, "branches": {"more": {"set": other}, "same": {}}}},
+    })  # fmt: skip
+    assert list(instance.ranges) == ["demands.d.quantity.2028"]
+    assert [list(future.instance.ranges) for future in instance.tree.futures] == [[], ["demands.d.quantity.2028"]]
+    assert not so.under(instance, "more").ranges

@@ -432,6 +432,9 @@ def sizes_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _check_limits(place: Place, option: Sized) -> Iterator[Problem]:
+    if option.max_size == 0.0:
+        # Nothing of it can be bought, as in a future without it.
+        return
     too_large = [field for field in ("min_size", "unit_size") if getattr(option, field) > option.max_size]
     for field in too_large:
         what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
