@@ -262,7 +262,7 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert money["table"]["rows"] == [["2026", "8.9"], ["2027", "–"], ["2028", "2.6"]]
     # 20 t/yr at 200k and 1M fixed; 60 t of the reserve in 2026 and 40 in 2028 at 65k, held for 420 t and years at 5k.
     assert money["sentences"][1] == (
-        "The 13.6M USD that it costs more, in present value: capex 4M USD, one-off fixed cost 1M USD, "
+        "The price of survival, 13.6M USD in present value, consists of: capex 4M USD, one-off fixed cost 1M USD, "
         "stock purchases 6.5M USD, stock holding 2.1M USD."
     )
     # 8.9M is the longest bar.
@@ -295,7 +295,7 @@ def test_parts_of_a_price_are_as_exact_as_the_price(tiny: so.Instance, result: s
     dear = replace(result, costs=costs, total_cost=sum(costs.values()), price_of_survival=84.9e6)
     said = part(make_brief(tiny, dear), "money")["sentences"][1]
     assert said == (
-        "The 84.9M USD that it costs more, in present value: capex 30.7M USD, one-off fixed cost 9.7M USD, "
+        "The price of survival, 84.9M USD in present value, consists of: capex 30.7M USD, one-off fixed cost 9.7M USD, "
         "stock purchases 36.8M USD, stock holding 6.7M USD, operation 1M USD."
     )
 
@@ -428,7 +428,7 @@ def test_a_plan_that_spends_its_whole_budget_says_what_more_money_does(tiny: so.
     said = make_brief(poor, found).notes[1]
     assert said == "Whether a larger budget leaves a smaller survival gap is not computed."
     said = make_brief(poor, found, frontier=frontier(poor, found, [2e6, 20e6])).notes[1]
-    assert said.startswith("With any budget the plan keeps every floor, and costs ")
+    assert said.startswith("Without a limit on the budget the best plan keeps every floor, and costs ")
     assert said.endswith("M USD more.")
     said = make_brief(poor, found, studies=[so.explain(poor)]).notes[1]
     assert said.startswith("A budget of 11.5M USD is the least that survives everything.")
@@ -444,7 +444,7 @@ def test_a_plan_that_spends_its_whole_budget_says_what_more_money_does(tiny: so.
         others = tuple(replace(each, result=late) for each in points.points[points.own :])
         alike = replace(points, points=(*points.points[: points.own], *others))
         note = make_brief(barred, late, frontier=alike).notes[1]
-        assert note == "With any budget the plan leaves the same survival gap."
+        assert note == "Without a limit on the budget the best plan leaves the same survival gap."
 
 
 def test_the_next_smaller_and_the_next_larger_budget_stand_beside_the_plan() -> None:
@@ -456,7 +456,7 @@ def test_the_next_smaller_and_the_next_larger_budget_stand_beside_the_plan() -> 
         "This plan", "Budget 5M USD", "Budget 20M USD", "Do nothing"
     ]  # fmt: skip
     assert (
-        "a sum over shocks, each on its own, to compare plans by; no gap that can occur"
+        "a sum over shocks, each on its own, to compare plans by, which cannot occur"
         in (alternatives["table"]["caption"])
     )
 

@@ -133,7 +133,7 @@ def test_what_goes_unserved_without_a_shock_is_told_from_money_in_the_costs_of_p
     assert (result.total_cost < 0) == (cost < 0)
     part = make_brief(instance, result, frontier=frontier(instance, result, [0.0])).to_dict()["parts"]["alternatives"]
     whole = "with what goes unserved without a shock at its shortage cost"
-    assert f"{whole}{said}; survival gaps are not in it." in part["table"]["caption"]
+    assert f"{whole}{said}; survival gaps are not added to it" in part["table"]["caption"]
 
 
 # Why money is left.

@@ -65,7 +65,7 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
     assert (
         "to close more of it with this budget is impossible, or costs more than the price of gaps in the file" in words
     )
-    assert "discounted at 0 % a year, without survival gaps" in words
+    assert "discounted at 0 % a year, before survival gaps at their price" in words
     assert "With gaps 30.11M USD, which is minimised (proven to be the least): the cost and the gaps of all" in words
     assert "shocks, of which at most one occurs; a gap counts 0.001 times its" in words
     assert "leaves less" not in words
@@ -526,7 +526,9 @@ def test_a_scenario_is_applied_and_named() -> None:
 
 def test_a_price_is_said_to_be_the_most_that_a_step_can_save() -> None:
     words = " ".join(diversify("solve", TINY).stdout.split())
-    assert "The most that a small step of a limit can save while the plan opens the same options." in words
+    assert (
+        "The most that a small step of a limit can save with the same options opened and the same whole units." in words
+    )
     assert "Where other limits bind as well, it saves less, or nothing." in words
 
 

@@ -464,7 +464,7 @@ def test_a_future_of_which_samples_may_fail_and_a_price_of_gaps_are_said(loose: 
     assert futures_headline(missed).startswith("FAILS: 2 of 4 shocks, a survival gap of ")
     priced = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.1}))
     said = dict(futures_facts(priced, so.solve_futures(priced)))
-    assert said["Expected cost"].endswith(", without survival gaps")
+    assert said["Expected cost"].endswith(", before survival gaps at their price")
     gaps = "the cost and the gaps of all shocks, of which at most one occurs; a gap counts 0.1 times its shortage cost"
     assert f"which is minimised (proven to be the least): {gaps}" in said["With gaps"]
 

@@ -152,7 +152,7 @@ def test_a_brief_says_which_shocks_plans_count(folder: Path) -> None:
     brief = folder / "brief.md"
     run("report", str(folder / "plan.json"), "--output", str(brief))
     text = " ".join(brief.read_text(encoding="utf-8").split())
-    assert "With any budget the plan keeps every floor, and costs 17M USD more." in text
+    assert "Without a limit on the budget the best plan keeps every floor, and costs 17M USD more." in text
     assert "Of the adversary's attacks, those found for each plan and those that break it are its shocks" in text
     assert "What ordering a year later does is not computed for a plan that was made against an adversary." in text
 

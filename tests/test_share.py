@@ -441,7 +441,7 @@ def test_the_answer_comes_first() -> None:
     assert code == 0
     first = " ".join(line.strip("│ ") for line in shown.splitlines()[1:3])
     assert first == (
-        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; no member would pay less alone"
+        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; no coalition would pay less alone"
     )
 
 
@@ -504,6 +504,8 @@ def test_three_allies_of_the_shipped_case() -> None:
     assert [key.members for key, _ in found.objections("shapley")] == [("japan", "eu")]
     assert not found.objections("nucleolus")
     assert share_headline(found).startswith("United States gains")
-    assert "by the nucleolus; no member would pay less alone, while by the Shapley value Japan" in share_headline(found)
+    assert "by the nucleolus; no coalition would pay less alone, while by the Shapley value Japan" in share_headline(
+        found
+    )
     gaps = {"+".join(each.members) for each in found.coalitions if not each.result.survives}
     assert gaps == {"eu"}

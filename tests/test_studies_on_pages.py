@@ -368,7 +368,8 @@ def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     assert "home magnet plant: capex moves the total cost most" in said["sensitivity"]
     # 6M together; alone 1.95M, 3.25M and 3.9M, as tests/test_share.py works out by hand.
     assert said["share"] == (
-        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; no member would pay less alone. "
+        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; "
+        "no coalition would pay less alone. "
         "All together pay 6M USD, 3.1M USD or 34 % less than apart. "
         "The core is not empty: costs can be shared so that every coalition saves at least 975k USD."
     )

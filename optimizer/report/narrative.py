@@ -49,8 +49,7 @@ SHORT_SEGMENTS, MOST_RULES, OTHER_SHOCKS = 3, 3, 3
 # Labels of the facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # Label of the survival gap summed over shocks; the fact "Worst shock" has the gap of the worst shock alone.
-GAP_OF_ALL = "Gap of all shocks"
-GAPS_PRICED = "with gaps at their price"
+GAP_OF_ALL, GAPS_PRICED = "Gap of all shocks", "with gaps at their price"
 # Labels of the facts about gaps, which are not paid by anybody.
 GAP_FACTS = ("Worst shock", GAP_OF_ALL)
 
@@ -200,7 +199,7 @@ def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float
     if instance.policy.objective.kind == "regret":
         yield label, f"{with_gaps}, gaps at their price, {terms} {proof(result)}: {counts}"
         return
-    yield label, f"{cost}, {terms}, without survival gaps"
+    yield label, f"{cost}, {terms}, before survival gaps at their price"
     at_most_one = "the cost and the gaps of all shocks, of which at most one occurs"
     yield "With gaps", f"{with_gaps}, which is minimised {proof(result)}: {at_most_one}; {counts}"
 
@@ -234,12 +233,16 @@ def _price_text(result: Result, price: float) -> str:
     if price <= 0:
         return f"nothing: without shocks the same instance costs no less{rules}"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
-    expected = result.costs.get(EXPECTED_SHOCKS, 0.0)
-    is_seen = expected > ROUNDING * abs(result.total_cost)
-    of_it = f" ({si(expected, result.money, 4)} of it is the expected cost of the shocks)" if is_seen else ""
+    of_it = f" ({said})" if (said := _expected_words(result)) else ""
     if result.survives:
         return f"{amount} of the total cost{of_it}; without shocks the same instance costs {without}{rules}"
     return f"{amount}{of_it} more than the {without} that the same instance costs without shocks{rules}"
+
+
+def _expected_words(result: Result) -> str:
+    """Return how much of the price of survival is the expected cost of the shocks; empty if nothing is."""
+    expected, least = result.costs.get(EXPECTED_SHOCKS, 0.0), ROUNDING * abs(result.total_cost)
+    return f"{si(expected, result.money, 4)} of it is the expected cost of the shocks" if expected > least else ""
 
 
 def _gap_facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -369,10 +372,8 @@ def gap_accuracy_text(share: float) -> str:
     return f"{share_text(min(share, GAP_SHARE))} of the least"
 
 
-# Most entries of shocks that are named.
-ENTRIES = 16
-# Most shocks of a family that are listed; of more, their number is given.
-FEW = 6
+# Most entries of shocks that are named; most shocks of a family that are listed, of more their number is given.
+ENTRIES, FEW = 16, 6
 
 
 def answer_sentence(instance: Instance, result: Result) -> str:
@@ -381,14 +382,14 @@ def answer_sentence(instance: Instance, result: Result) -> str:
         return f"No plan exists for {instance.title}: {no_plan_words(result.clash)}, whatever is bought."
     if result.baseline is None:
         return f"No plan for {instance.title} was found before the search was stopped."
-    price, beyond = _price_of_survival(result), ""
+    price, said = _price_of_survival(result), [f"{_purchases_text(instance, result)}, {_floors_text(instance, result)}"]
     if price is not None and result.plan.bought:
         than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
-        more = f"{si(price, result.money)} more than {than} (present value, {discounting(instance)}, {result.currency})"
-        beyond = (
-            f"; with all other costs and returns it costs {more}" if price > 0 else f"; it costs no more than {than}"
-        )
-    text = f"{_purchases_text(instance, result)}, {_floors_text(instance, result)}{beyond}."
+        terms = [f"present value, {discounting(instance)}, {result.currency}", _expected_words(result)]
+        more = f"{si(price, result.money)} more than {than} ({'; '.join(filter(None, terms))})"
+        costs = f"with all other costs and returns it costs {more}"
+        said.append(costs if price > 0 else f"it costs no more than {than}")
+    text = f"{'; '.join(said)}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
 

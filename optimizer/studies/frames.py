@@ -240,7 +240,7 @@ def limits_frame(instance: Instance, result: Result) -> Frame:
         ),
         FrameColumn("of", form="word", is_shown=False, of=lambda price: result.binding_saves),
     )
-    note = "The most that a small step of a limit can save while the plan opens the same options. "
+    note = "The most that a small step of a limit can save with the same options opened and the same whole units. "
     note += "Where other limits bind as well, it saves less, or nothing."
     note += "".join(words for step, words in POINTS.items() if any(price.step == step for price in result.binding))
     if result.binding_saves == "gap":

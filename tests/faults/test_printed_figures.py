@@ -359,7 +359,7 @@ def test_a_proof_is_a_share_of_what_was_minimised() -> None:
     result = replace(found, bound=found.total_cost - 410_000.0, mip_gap=0.01)
     said = dict(facts(instance, result))
     assert said["Total cost"].startswith("30M USD, ")
-    assert said["Total cost"].endswith(", without survival gaps")
+    assert said["Total cost"].endswith(", before survival gaps at their price")
     gaps = "the cost and the gaps of all shocks, of which at most one occurs; a gap counts 0.1 times its shortage cost"
     assert said["With gaps"] == f"41M USD, which is minimised (proven within 1 % of the least): {gaps}"
     assert (

@@ -31,7 +31,6 @@ from optimizer.report.brief.survival_parts import (
     worst_part,
 )
 from optimizer.report.format import (
-    budget_text,
     changed_words,
     cost_with_gaps,
     discounting,
@@ -108,7 +107,8 @@ def _with_more_money(instance: Instance, result: Result, frontier: Frontier | No
     more = plan.total_cost - result.total_cost
     cost = f", and costs {si(abs(more), result.money)} {'less' if more < 0 else 'more'}"
     is_known = abs(more) > SHOWN_SHARE * (result.price_of_survival or abs(result.total_cost))
-    yield f"With {budget_text(most.budget, result.money)} the plan {left}{cost if is_known else ''}."
+    limit = "Without a limit on the budget" if most.budget is None else f"With {si(most.budget, result.money, 4)}"
+    yield f"{limit} the best plan {left}{cost if is_known else ''}."
 
 
 def _known_points(points: Iterable[BudgetPoint]) -> list[BudgetPoint]:
@@ -220,10 +220,10 @@ def alternatives_part(
 def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has_nothing: bool) -> str:
     """Return the note on the figures of plans; `unserved` is the sentence on unserved demand in their costs."""
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock at its shortage cost"
-    note += f"{unserved}; survival gaps are not in it."
+    expected = ", beyond what shocks are expected to leave unserved" * any(e.probability > 0 for e in instance.events)
+    note += f"{unserved}; survival gaps are not added to it{expected}."
     if len(result.shocks) > 1:
-        note += " Gap of all shocks: a sum over shocks, each on its own, to compare plans by; no gap that can "
-        note += "occur."
+        note += " Gap of all shocks: a sum over shocks, each on its own, to compare plans by, which cannot occur."
     note += _note_on_samples(result)
     note += _note_on_rules(instance) if has_nothing else ""
     return note
@@ -286,7 +286,7 @@ def _other_budgets(result: Result, frontier: Frontier | None) -> dict[str, Resul
     points, own = frontier.points, frontier.own
     smaller, larger = _unlike(result, reversed(points[:own])), _unlike(result, points[own + 1 :])
     return {
-        "Any budget" if point.budget is None else f"Budget {si(point.budget, result.money)}": point.result
+        "No limit on the budget" if point.budget is None else f"Budget {si(point.budget, result.money)}": point.result
         for point in filter(None, chain.from_iterable(zip_longest(smaller, larger)))
     }
 

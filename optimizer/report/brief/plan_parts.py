@@ -362,7 +362,8 @@ def _price_sentence(result: Result) -> Iterator[str]:
         said = ", ".join(
             f"{_PARTS.get(step.part, step.part)} {si(step.amount, result.money, number)}" for step, number in parts
         )
-        yield f"The {si(whole.amount, result.money)} that it costs more, in present value: {said}."
+        name = "price of survival" if result.survives else "price of the plan"
+        yield f"The {name}, {si(whole.amount, result.money)} in present value, consists of: {said}."
 
 
 def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:

@@ -280,7 +280,7 @@ def _change_text(found: Sensitivity, flip: SwitchingValue) -> str:
 def _importance_parts(found: Sensitivity, importance: Importance) -> list[RenderableType]:
     instance, money = found.instance, found.instance.money
     low, median, high, _ = importance.cost
-    gaps = ", without survival gaps," if importance.survived < 1 else ""
+    gaps = ", to which survival gaps are not added," if importance.survived < 1 else ""
     said = f"All numbers together, {plural(importance.used, 'sample')}, each with its own best plan (one plan in all: "
     said += f"--discover): {percent(importance.survived)} survive everything{but_samples(instance)}; "
     said += f"total cost{gaps} {si(low)} to {si(high, money)} (5 % to 95 %), median {si(median, money)}."

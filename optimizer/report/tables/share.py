@@ -73,7 +73,7 @@ def _answer_panel(found: CostShares) -> RenderableType:
 
 
 def share_headline(found: CostShares) -> str:
-    """Return the sentence on who pays what and whether any member would pay less alone, or why there is no answer."""
+    """Return the sentence on who pays what and whether a coalition would pay less alone, or why none is known."""
     if found.unpriced:
         return "There is no way to say who pays what: not every coalition has a cost"
     if not found.shares:
@@ -81,7 +81,7 @@ def share_headline(found: CostShares) -> str:
     money = found.instance.money
     paid = ", ".join(_payment_text(found, each) for each in found.shares)
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
-    verdict = "no member would pay less alone"
+    verdict = "no coalition would pay less alone"
     if leaving:
         (best, _), *_ = leaving
         amount = range_text(-found.saved_by("shapley", best), money)
@@ -89,10 +89,17 @@ def share_headline(found: CostShares) -> str:
         if len(leaving) == len(found.coalitions) - 1:
             verdict = f"every coalition would save by leaving, at most {amount}"
     if found.leading == "nucleolus":
-        verdict = f"no member would pay less alone, while by the Shapley value {verdict}"
+        verdict = f"no coalition would pay less alone, while by the Shapley value {verdict}"
     if apart:
         verdict = f"all together pay more than apart, and {verdict}"
-    return f"{paid} {money} by the {SOLUTION_NAMES[found.leading]}; {verdict}"
+    return f"{paid} {money} by the {SOLUTION_NAMES[found.leading]}{_gap_paid_text(found)}; {verdict}"
+
+
+def _gap_paid_text(found: CostShares) -> str:
+    """Return how much of what members pay is the gap that the joint plan leaves; empty if it leaves none."""
+    gap = 0.0 if found.joint is None else found.joint.priced_gap
+    part = f"{si(gap, found.instance.money)} of it the survival gap at its price, which is no money"
+    return f" ({part})" if gap else ""
 
 
 def _unpriced_facts(found: CostShares) -> Iterator[tuple[str, str]]:
@@ -119,7 +126,7 @@ def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
     yield "Together", together_text(found)
     if has_base:
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
-        yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
+        yield "No shocks", f"alone {base} {money}, to which all amounts here are added"
         borne = (f"{member_name(found, each.member)} {range_text(_borne(found, each))}" for each in found.shares)
         yield "In all", f"{', '.join(borne)} {money}, by the {SOLUTION_NAMES[found.leading]}"
     yield "Joint plan", _joint_plan_text(found)
@@ -223,6 +230,7 @@ def _members_table(found: CostShares) -> Table:
         paid = [text for s in SOLUTIONS for text in (range_text(each.paid(s)), _saved_text(each, s))]
         rows.append((Text(member_name(found, each.member)), [range_text(each.alone), *paid]))
     is_open = any(text.endswith(AT_LEAST) for _, cells in rows for text in cells)
+    gaps = any(each.priced_gap for each in found.coalitions)
     return cross_table(
         f"Who pays what, {found.instance.money}",
         "Member",
@@ -230,7 +238,7 @@ def _members_table(found: CostShares) -> Table:
         rows,
         caption="Present value beyond what each costs alone without shocks; a range where costs are proven to a range."
         + (f" {AT_LEAST}: at least." if is_open else "")
-        + (" Alone, and in what is saved, survival gaps count at their price." if found.gaps_apart else ""),
+        + (" Survival gaps count at their price, also in what a member pays: that part is no money." if gaps else ""),
         **_WIDE,
     )
 
