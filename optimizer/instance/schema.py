@@ -177,9 +177,7 @@ class Instance(Described):
     )
     horizon: Horizon = Field(description="Planning horizon in calendar years, and the length of a period.")
     discount_rate: Quantity = Field(default=0.0, description="Discount rate per year: 0.03 is 3 %. Default 0.")
-    home: str | None = Field(
-        default=None, description="Home region, for which `home` stands everywhere. Default: home."
-    )
+    home: str | None = Field(default=None, description="Home region, for which `home` always stands. Default: home.")
     regions: Mapping[str, Region] = Field(
         default_factory=dict, description="Printed names of regions, by the word used elsewhere: {eu: {name: EU}}."
     )
