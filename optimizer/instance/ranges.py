@@ -340,9 +340,10 @@ def _place_range(document: Document, path: str, spec: RangeSpec) -> tuple[list[P
     return document.once(path, (spec, *sections), find)
 
 
-def _is_replaced(document: Document, path: str) -> bool:
-    """Return whether an override replaced a value around the number of a path, which need not be there any more."""
-    return any(path.startswith(".".join(map(str, place)) + ".") for place in document.replaced)
+def _find_no_number(document: Document, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the problem of a path without a number, unless an override replaced a value that held the number."""
+    if not any(path.startswith(".".join(map(str, place)) + ".") for place in document.replaced):
+        yield "matches no number", _cure_of_path(document.data, path)
 
 
 def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
@@ -352,8 +353,8 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
     if path.split(".")[0] in WITHOUT_RANGES:
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
         return
-    if not places and not _is_replaced(document, path):
-        yield "matches no number", _cure_of_path(document.data, path)
+    if not places:
+        yield from _find_no_number(document, path)
     outside = f"lies outside the range, {spec.low:g} to {spec.high:g}"
     if spec.of is not None:
         if places and not spec.low <= 1.0 <= spec.high:
