@@ -18,13 +18,10 @@ import yaml
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, decode, parse_json, read_bytes, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, json_root, read_simple, yaml_root
-from optimizer.levers import KINDS
 from optimizer.suggestions import CONTROL, character, excerpt
 from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING
 
 WORKBOOK = ".xlsx"
-# The word for the home region wherever a region is named, and its name in a file that gives none.
-HOME = "home"
 
 INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
 
@@ -359,42 +356,3 @@ def json_mapping(text: str) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return data if isinstance(data, Mapping) else {}
-
-
-def home_of(data: Mapping[str, Any]) -> Any:
-    """Return the home region of a file; without the key it is ``home`` if anything refers to it, else None."""
-    given = data.get("home")
-    return HOME if given is None and (_has_option_at_home(data.get("options")) or _names_home(data)) else given
-
-
-def _has_option_at_home(options: Any) -> bool:
-    """Return whether an option without a region is of a kind that stands in the home region."""
-    entries = [each for each in options.values() if isinstance(each, Mapping)] if isinstance(options, Mapping) else []
-    kinds = [each.get("kind") for each in entries if each.get("region") is None]
-    return any(isinstance(kind, str) and kind in KINDS and KINDS[kind].is_at_home for kind in kinds)
-
-
-def _names_home(value: Any) -> bool:
-    """Return whether the word `home` is written anywhere as a region."""
-    if isinstance(value, Mapping):
-        return any((k == "region" and HOME in _listed(item)) or _names_home(item) for k, item in value.items())
-    return isinstance(value, (list, tuple)) and any(map(_names_home, value))
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else (value,)
-
-
-def resolve_home(value: Any, home: Any) -> Any:
-    """Return plain data with the word `home` replaced by the home region wherever a region is named."""
-    if home is None:
-        return value
-    if isinstance(value, Mapping):
-        return {k: _region(item, home) if k == "region" else resolve_home(item, home) for k, item in value.items()}
-    return [resolve_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _region(value: Any, home: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_region(item, home) for item in value]
-    return home if value == HOME else value

@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, document_of, entries_in, home_of, leaves, resolve_home
+from optimizer.instance.document import Document, document_of, entries_in, leaves
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -51,6 +51,7 @@ from optimizer.instance.validation.futures import (
     futures_fit,
     questions_are_sound,
 )
+from optimizer.instance.validation.names import home_of, resolve_home
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult

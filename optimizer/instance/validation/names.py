@@ -1,7 +1,11 @@
-"""Checks of names: every name used exists, every segment belongs to one member, and every option to at most one."""
+"""Checks of names: every name used exists, every segment belongs to one member, and every option to at most one.
+
+Before them the word `home` is replaced by the home region wherever a region is named.
+"""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from optimizer.disruptions.shock import ActivitySelector
 from optimizer.errors import Place, Problem, Severity
@@ -12,6 +16,9 @@ from optimizer.levers import KINDS, SHOCK_FIELDS
 from optimizer.suggestions import Vocabulary, did_you_mean
 from optimizer.tolerances import MOST_MEMBERS, ROUNDING
 from optimizer.units import short
+
+# The word for the home region wherever a region is named, and its name in a file that gives none.
+HOME = "home"
 
 
 def _kinds(field: str) -> list[str]:
@@ -306,3 +313,42 @@ def _check_member_count(count: int) -> Iterator[Problem]:
         yield (MEMBERS,), what, f"Write at most {MOST_MEMBERS}: let some of them plan as one.", "error"
     if count == 1:
         yield (MEMBERS,), "one member is alone: there is no coalition", "Write two or more, or none.", "error"
+
+
+def home_of(data: Mapping[str, Any]) -> Any:
+    """Return the home region of a file; without the key it is ``home`` if anything refers to it, else None."""
+    given = data.get("home")
+    return HOME if given is None and (_has_option_at_home(data.get("options")) or _names_home(data)) else given
+
+
+def _has_option_at_home(options: Any) -> bool:
+    """Return whether an option without a region is of a kind that stands in the home region."""
+    entries = [each for each in options.values() if isinstance(each, Mapping)] if isinstance(options, Mapping) else []
+    kinds = [each.get("kind") for each in entries if each.get("region") is None]
+    return any(isinstance(kind, str) and kind in KINDS and KINDS[kind].is_at_home for kind in kinds)
+
+
+def _names_home(value: Any) -> bool:
+    """Return whether the word `home` is written anywhere as a region."""
+    if isinstance(value, Mapping):
+        return any((k == "region" and HOME in _listed(item)) or _names_home(item) for k, item in value.items())
+    return isinstance(value, (list, tuple)) and any(map(_names_home, value))
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def resolve_home(value: Any, home: Any) -> Any:
+    """Return plain data with the word `home` replaced by the home region wherever a region is named."""
+    if home is None:
+        return value
+    if isinstance(value, Mapping):
+        return {k: _region(item, home) if k == "region" else resolve_home(item, home) for k, item in value.items()}
+    return [resolve_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _region(value: Any, home: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_region(item, home) for item in value]
+    return home if value == HOME else value
