@@ -92,7 +92,7 @@ def test_an_unknown_future_is_refused_with_the_nearest(file: str) -> None:
     assert done.returncode == 3
     assert '"more.on_tim" is no future. Did you mean "more.on_time"?' in done.stderr
     done = diversify("solve", TINY, "--future", "more")
-    assert "The file has none: add `futures:`, or leave it out." in done.stderr
+    assert "The file has none: add `futures:`, or take the instance as it is." in done.stderr
 
 
 @pytest.mark.parametrize(

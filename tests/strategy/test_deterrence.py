@@ -224,7 +224,7 @@ def test_what_the_study_of_attacks_says() -> None:
     assert breaking is not None
     assert found.to_dict()["least_attack_budget"] == pytest.approx(10 / 1.000099)
     # The attack budget has to cover the price in any case, also where the plan adds nothing to it.
-    assert found.adversary.least_budget(price=10, cost=10) == 10
+    assert found.adversary.least_attack_budget(price=10, cost=10) == 10
     assert found.least is not None
     assert (found.least.status, found.least.outlay) == ("optimal", pytest.approx(190, rel=1e-6))
     # The plan as it is, against one who has 9: nothing breaks it, and a single source is deterred as well.
