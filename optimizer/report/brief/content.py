@@ -107,7 +107,8 @@ def _with_more_money(instance: Instance, result: Result, frontier: Frontier | No
     more = plan.total_cost - result.total_cost
     cost = f", and costs {si(abs(more), result.money)} {'less' if more < 0 else 'more'}"
     is_known = abs(more) > SHOWN_SHARE * (result.price_of_survival or abs(result.total_cost))
-    limit = "Without a limit on the budget" if most.budget is None else f"With {si(most.budget, result.money, 4)}"
+    budget = most.budget
+    limit = "Without a limit on the budget" if budget is None else f"With a budget of {si(budget, result.money, 4)}"
     yield f"{limit} the best plan {left}{cost if is_known else ''}."
 
 
