@@ -274,7 +274,7 @@ class Uniforms:
         self.name, self.seed, self.count = name, spec.seed, spec.count
 
     def column(self, what: str) -> Floats:
-        """Return the column of a random quantity, one per sample."""
+        """Return the column of a random quantity, one number per sample."""
         entropy = [self.seed, _hash_text(self.name), _hash_text(what)]
         raw = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(self.count)
         return np.asarray(raw >> np.uint64(11), dtype=np.float64) * 2.0**-53
