@@ -182,11 +182,7 @@ def _who(of: Holding | Operation) -> str:
 
 def audit_baseline(plan: PlanAccounts, flows: Flows) -> BaselineAccounts:
     """Check the rows of the baseline; return its costs together with those of the plan."""
-    basis = plan.basis
-    if not flows_fit(plan, BASELINE, flows, basis.periods):
-        raise ValueError("the flows of the baseline do not fit the instance")
-    stacked = stack_flows(plan, [BASELINE], [flows])
-    paths = Paths((), np.array([basis.periods]), basis.labels, stacked, {}, {}, basis.delta)
+    basis, paths = plan.basis, _baseline_path(plan, flows)
     check_paths(plan, paths)
     outlays = dict(plan.outlays)
     for auditor, operation in plan.operations(paths):
@@ -198,6 +194,19 @@ def audit_baseline(plan: PlanAccounts, flows: Flows) -> BaselineAccounts:
     for part, amount in parts.items():
         costs[part] += math.fsum(amount)
     return BaselineAccounts(flows, np.sum(list(parts.values()), axis=0), costs, outlays)
+
+
+def baseline_costs(plan: PlanAccounts, flows: Flows) -> Array:
+    """Return the operating cost of the baseline by period, present value, without checking its rows."""
+    return np.sum([amount[0] for amount in operating_costs(plan, _baseline_path(plan, flows)).values()], axis=0)
+
+
+def _baseline_path(plan: PlanAccounts, flows: Flows) -> Paths:
+    basis = plan.basis
+    if not flows_fit(plan, BASELINE, flows, basis.periods):
+        raise ValueError("the flows of the baseline do not fit the instance")
+    stacked = stack_flows(plan, [BASELINE], [flows])
+    return Paths((), np.array([basis.periods]), basis.labels, stacked, {}, {}, basis.delta)
 
 
 # Operation on any paths.

@@ -22,6 +22,7 @@ from optimizer.audit.accounts import (
     PlanAccounts,
     audit_baseline,
     audit_plan,
+    baseline_costs,
     missing_auditors,
 )
 from optimizer.audit.auditor import AuditBasis, Auditor
@@ -40,7 +41,7 @@ from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import with_attacks, without_attacks, without_disruptions
 from optimizer.results.futures import FUTURES_FIGURES, FutureResult, FuturesResult
-from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, Array, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import RESULT_FIGURES, Result, first_largest, require_result, weakest, worst_at_each_start
 from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FAR_APART, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
@@ -460,10 +461,11 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
     return [(baseline_cost + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
 
 
-def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
+def _baseline_costs(instance: Instance, result: Result) -> Array:
     """Return the cost of the baseline by period, present value."""
-    _, baseline = _recompute_baseline(instance, result.plan, result.baseline, AuditReport())
-    return [float(each) for each in baseline.by_period]
+    if result.baseline is None:
+        raise ValueError("the baseline is missing")
+    return baseline_costs(audit_plan(instance, result.plan, AuditReport()), result.baseline)
 
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
