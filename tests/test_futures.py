@@ -282,6 +282,21 @@ def test_a_future_that_has_no_plan_alone_names_the_rules_that_contradict_each_ot
     assert all(each.endswith("(low)") for each in result.clash)
 
 
+def test_rules_that_clash_in_one_future_are_said_before_the_gap_of_another() -> None:
+    # `high` cannot pay for its plant; `low` has to build one of 600 with a budget of 1, and comes later.
+    poor = "demands.d.survival: {2028: 0, 2029: 1}, policy.budget: 1"
+    high = f"futures.need.branches.high.set={{{poor}}}"
+    clash = "futures.need.branches.low.set={policy.force: {plant: {2027: 10}}, policy.budget: 1}"
+    result = plan("hand_regret.yaml", high, clash)
+    assert result.status == "none"
+    assert result.clash
+    assert all(each.endswith("(low)") for each in result.clash)
+    with pytest.raises(so.InstanceError) as error:
+        plan("hand_regret.yaml", high, f"futures.need.branches.low.set={{{poor}}}")
+    named = [finding.what.split(",")[0] for finding in error.value.findings]
+    assert named == [f'the future "{name}" cannot be survived alone' for name in ("high", "low")]
+
+
 def test_cvar_of_an_instance_without_questions() -> None:
     """At α = 0.8 ten tonnes are bought; at α = 0 the measure is the expected cost, 100, and nothing is."""
     assert plan("hand_cvar.yaml").expected_cost == pytest.approx(300, rel=1e-6)

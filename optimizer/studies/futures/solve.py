@@ -184,8 +184,10 @@ class _Search:
         with self.clock.for_at_most(left):
             numbers = list(first.values())
             answers = map(self._solve_one_alone, numbers) if self.oracles else self._alone_side_by_side(numbers)
-            found = {number: self._check_reference(number, each) for number, each in zip(numbers, answers, strict=True)}
-        return [found[first[id(future.instance)]] for future in self.tree.futures]
+            found = dict(zip(numbers, answers, strict=True))
+        alone = [found[first[id(future.instance)]] for future in self.tree.futures]
+        must_survive = self.measure.kind == "regret" and self.instance.policy.gap_price is None
+        return self._references(alone) if must_survive else alone
 
     @property
     def _settings_alone(self) -> Settings:
@@ -221,21 +223,22 @@ class _Search:
         found = robust_plans(instance, self._settings_alone, self.clock, report, evaluator, oracles)
         return Alone.of(instance, found.solved)
 
-    def _check_reference(self, number: int, alone: Alone) -> Alone:
-        """Return the optimum of a future alone, or an unknown one if a stopped search left a gap under regret.
+    def _references(self, alone: list[Alone]) -> list[Alone]:
+        """Return the optima that regret counts from; one is unknown where a stopped search left a gap.
 
         Raises:
-            InstanceError: the measure is regret, and the future cannot be survived.
+            InstanceError: every future has a plan alone, and some of them cannot be survived.
         """
-        future = self.tree.futures[number]
-        fails = self.measure.kind == "regret" and future.instance.policy.gap_price is None and alone.gap > 0
-        if fails and not alone.is_stopped:
-            raise InstanceError([self._gap_of_reference(future)])
-        return Alone(is_stopped=True) if fails else alone
+        fails = zip(self.tree.futures, alone, strict=True)
+        proven = [future for future, each in fails if each.gap > 0 and not each.is_stopped]
+        # Without a plan in some future there is none for all: the rules that clash are said first.
+        if proven and not any(map(_has_no_plan, alone)):
+            raise InstanceError([self._gap_of_reference(future) for future in proven])
+        return [Alone(is_stopped=True) if each.gap > 0 else each for each in alone]
 
     def _without_reference(self, alone: Sequence[Alone]) -> FuturesResult:
         """Return a result without a plan: a future alone is infeasible, or its least cost was not found in time."""
-        if any(math.isinf(each.cost) and not each.is_stopped for each in alone):
+        if any(map(_has_no_plan, alone)):
             return self._without_plan(SearchResult("infeasible", self.evaluator.joint))
         return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
 
@@ -381,6 +384,11 @@ class _Search:
             clash=conflict.rules,
             **_common_fields(record),
         )
+
+
+def _has_no_plan(alone: Alone) -> bool:
+    """Return whether rules that clash leave a future without any plan."""
+    return math.isinf(alone.cost) and not alone.is_stopped
 
 
 def _gap_with_attacks(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
