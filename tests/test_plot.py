@@ -21,6 +21,7 @@ from optimizer.report.figures.plot import (
     draw_plot,
     draw_results,
     drawn_stocks,
+    hardest_sources,
     maps_of,
 )
 from optimizer.report.figures.supply_chain import draw_dependence
@@ -489,6 +490,22 @@ def test_path_and_page_begin_with_the_worst_shock_that_counts(struck: str) -> No
     drawn = book(instance, single_point(instance, result))
     assert "d in quake" in words(draw_plot(drawn, "path", Choice(), "svg"))
     assert drawn.to_dict()["points"][0]["tightest"] == ["quake", "d"]
+
+
+def test_stocks_and_sources_are_of_a_shock_that_counts(struck: str) -> None:
+    """By default; a sample that may fail is drawn where it is named, and said to be one."""
+    # Without a stock 97 t go unserved in the sample of the largest cut, which may fail, and 90 t in the quake.
+    instance = so.load(struck)
+    both, chosen = hardest_sources(book(instance, single_point(instance, so.solve(instance)), every=True))
+    assert (both[1].path, "may fail" in chosen) == ("quake", False)
+    # Of 75 t the quake of 74 % draws 74 t, and that sample all: 3 + 75 t are less than 80 t.
+    stock = {"kind": "stockpile", "commodity": "magnet", "price": 1, "initial": 75, "max_size": 75}
+    instance = so.load(struck, [f"options.reserve={stock}", "shocks.quake.cuts.0.severity=0.74"])
+    drawn = book(instance, single_point(instance, so.solve(instance)), every=True)
+    assert drawn_stocks(drawn).outcome.name == "quake"
+    (sample,) = [each.name for each in drawn.own.result.shocks if each.excused]
+    for kind in ("drawdown", "sources"):
+        assert "may fail" in words(draw_plot(drawn, kind, Choice(shock=sample), "svg"))
 
 
 def test_chokepoints_that_are_not_drawn_are_counted(tiny: Book, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
+from optimizer.report.format import shock_title
 from optimizer.report.tables.budgets import baseline_words, note_on_attacks, proven_words
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import Result, weakest_of
@@ -215,7 +216,7 @@ class DrawnStocks:
 
 
 def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
-    """Return the stocks within a shock, by default that with the largest releases.
+    """Return the stocks within a shock, by default that with the largest releases; samples that may fail come last.
 
     Raises:
         ValueError: there is no such shock, its flows are not kept, or there is no stock; the message says which.
@@ -226,7 +227,7 @@ def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
     plan = book.own.result.plan
     found = {name: stocks for name in names if (stocks := stocks_in(book.instance, plan, outcomes[name]))}
     _require(bool(found), "no stock is there when a shock comes")
-    name = max(found, key=lambda name: sum(each.released for each in found[name]))
+    name = max(found, key=lambda name: (not outcomes[name].excused, sum(each.released for each in found[name])))
     flows = outcomes[name].flows
     return DrawnStocks(outcomes[name], found[name], 0 if flows is None else flows.first)
 
@@ -241,7 +242,7 @@ def hardest_sources(
 ) -> tuple[tuple[years.SegmentSources, ...], str]:
     """Return the sources of a segment in a shock, and a sentence that says how the two were chosen.
 
-    By default they are those with the largest unserved demand, at shortage cost.
+    By default they are those with the largest unserved demand, at shortage cost; samples that may fail come last.
 
     Raises:
         ValueError: there is no such shock or segment, its flows are not kept, or no demand is unserved by which to
@@ -260,8 +261,9 @@ def hardest_sources(
         chosen = shock, segment
     else:
         _require(bool(unserved), "nothing goes unserved there: name --shock and --segment")
-        chosen = max(unserved, key=lambda key: unserved[key])
+        chosen = max(unserved, key=lambda key: (not outcomes[key[0]].excused, unserved[key]))
     words = _CHOSEN[shock is not None, segment is not None]
+    words += f" {shock_title(book.instance, chosen[0])} may fail." if outcomes[chosen[0]].excused else ""
     return years.sources_of(book.instance, book.own.result, outcomes[chosen[0]], chosen[1]), words
 
 

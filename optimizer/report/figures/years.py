@@ -254,7 +254,8 @@ def draw_drawdown(
     from matplotlib.ticker import PercentFormatter
 
     horizon, count = instance.horizon, len(stocks[0].left)
-    canvas = new_canvas(f"Stocks in {shock_title(instance, outcome.name)}", 3.0)
+    may_fail = ", which may fail" if outcome.excused else ""
+    canvas = new_canvas(f"Stocks in {shock_title(instance, outcome.name)}{may_fail}", 3.0)
     (panel,) = canvas.panels
     # Matplotlib's own list of handles leaves out names that begin with "_".
     shown, handles, looks = stocks[:_MOST_STOCKS], list[Any](), stock_looks(instance, result)
