@@ -245,6 +245,7 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
         cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
         yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
     reported: set[Place] = set()
+    yield from _find_leaps(unchecked.instance, reported)
     per_tonne, capex = _per_tonne(unchecked.instance), list(_capex_groups(unchecked.instance))
     for group in _groups(unchecked.instance, per_tonne, capex):
         for figure, main in _find_strays(group):
@@ -253,7 +254,6 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
                 reported.add(figure.place)
                 yield _stray_problem(figure, main)
     yield from _cheap_shortages(unchecked.instance, reported)
-    yield from _find_leaps(unchecked.instance)
     for sort, figures in _figures_by_sort(unchecked.instance, per_tonne, capex).items():
         yield from _find_outliers(sort, figures, reported)
 
@@ -426,22 +426,30 @@ def _tonne_groups(instance: Instance) -> Iterator[_Group]:
         yield _Group([*figures, *demanded.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
 
 
-def _find_leaps(instance: Instance) -> Iterator[Problem]:
-    """Report years of a series that lie far above, or far below, both the year before and the year after."""
+def _find_leaps(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
+    """Report years of a series that lie far above, or far below, both the year before and the year after.
+
+    A series is compared with others by its largest value. If a year lies far above, its series counts as `reported`.
+    """
     for place, series in _list_series(instance):
-        for before, at, after in zip(series.points, series.points[1:], series.points[2:], strict=False):
-            sizes = [abs(value) for _, value in (before, at, after)]
-            if not all(sizes):
+        for before, (year, value), after in zip(series.points, series.points[1:], series.points[2:], strict=False):
+            ratio = _leap(abs(before[1]), abs(value), abs(after[1]))
+            if 1 / LEAP < ratio < LEAP:
                 continue
-            near = min((sizes[0], sizes[2]), key=lambda size: abs(math.log(size / sizes[1])))
-            ratio = sizes[1] / near
-            is_alone = (sizes[1] - sizes[0]) * (sizes[1] - sizes[2]) > 0
-            if is_alone and not 1 / LEAP < ratio < LEAP:
-                times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
-                beside = ", ".join(f"{_format_amount(value)} in {year}" for year, value in (before, after))
-                what = f"{_format_amount(at[1])} in {at[0]} is {times} its nearest neighbour: {beside}"
-                meant = _format_amount(at[1] * (1e-3 if ratio > 1 else 1e3))
-                yield (*place, str(at[0])), what, f"Write {meant} if that is meant: {UNITS}", "warning"
+            if ratio > 1:
+                reported.add(place)
+            times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
+            beside = ", ".join(f"{_format_amount(other)} in {at}" for at, other in (before, after))
+            what = f"{_format_amount(value)} in {year} is {times} its nearest neighbour: {beside}"
+            meant = _format_amount(value * (1e-3 if ratio > 1 else 1e3))
+            yield (*place, str(year)), what, f"Write {meant} if that is meant: {UNITS}", "warning"
+
+
+def _leap(before: float, value: float, after: float) -> float:
+    """Return the ratio of a size to the nearer of its neighbours; 1 if it lies between them, or one of them is 0."""
+    if not before * value * after or (value - before) * (value - after) <= 0:
+        return 1.0
+    return min((value / before, value / after), key=lambda ratio: abs(math.log(ratio)))
 
 
 def _list_series(instance: Instance) -> Iterator[tuple[Place, Series]]:
