@@ -183,7 +183,7 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         what = f"only the first {len(checked):,} of {len(scenarios):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
     findings += _errors_at_ends(document, instance, findings)
-    findings += _warn_of_empty_keys(document, findings)
+    findings += [*_warn_of_empty_keys(document, findings), *_warn_of_idle_shocks(document, instance)]
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
         raise InstanceError(limit_findings(findings))
@@ -205,6 +205,14 @@ def _warn_of_empty_keys(document: Document, before: Sequence[Finding]) -> list[F
         if each.where not in known and place not in document.overrides and len(found) < MOST_FINDINGS:
             found.append(each)
     return found
+
+
+def _warn_of_idle_shocks(document: Document, instance: Instance | None) -> list[Finding]:
+    """Return a warning for each shock whose severities are all 0 in the file itself.
+
+    In a scenario or a branch that is the way to say that a shock does not happen.
+    """
+    return [] if instance is None else [document.finding(*each) for each in supply.shocks_cut_something(instance)]
 
 
 def _affordable_variants(document: Document) -> int:
