@@ -336,10 +336,10 @@ def test_a_gap_is_allowed_only_where_the_model_holds_the_shock(failing: Case) ->
     one = problem.replacing(shocks={"s59": last.spec})
     solved = solve_extensive_form(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
-    gap_limits = _attained_gaps(problem, solved, solved.values.tolist())
+    gap_limits = _attained_gaps(problem, solved, solved.values.tolist(), None)
     assert gap_limits["s59"] == pytest.approx(3500)
     assert not {event.name for event in problem.events[:59]} & set(gap_limits)
-    kept = _attained_gaps(problem, replace(solved, gap=0.0, may_miss_floors=False), solved.values.tolist())
+    kept = _attained_gaps(problem, replace(solved, gap=0.0, may_miss_floors=False), solved.values.tolist(), None)
     assert kept == dict.fromkeys((event.name for event in problem.events), 0.0)
 
 

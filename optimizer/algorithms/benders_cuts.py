@@ -51,7 +51,7 @@ def group_shocks(
     lower: Vector,
     owners: Integers,
     *,
-    are_alone: bool = False,
+    are_alone: bool,
 ) -> ShockGroups:
     """Partition the shocks with a positive weight into groups.
 

@@ -307,7 +307,7 @@ class RecourseEstimates(Search):
             return Evaluation(0.0)
         groups = master.groups["gap"]
         found = self._subgradients(groups, point)
-        gaps = master.by_future("gap", found.value)
+        gaps = master.gaps_by_future(found.value)
         gap, to_hold = master.weighted(gaps), self._underestimated(master, point, found, values)
         cuts = master.add_cuts("gap", point, found, values)
         value = max(gaps) if master.aim == "largest future gap" else gap
@@ -326,7 +326,7 @@ class RecourseEstimates(Search):
     ) -> Sequence[Violation]:
         """Return the shocks whose gaps are underestimated: adding them to the master raises the bound most."""
         groups, below = master.groups["gap"], master.cut_violation("gap", point, found, values)
-        least = MISESTIMATED * master.weighted(master.by_future("gap", found.value))
+        least = MISESTIMATED * master.weighted(master.gaps_by_future(found.value))
         weights = {n: float(below[groups.group_of[n]]) for n in _failing_gaps(found)}
         return self.listed.violations({n: off for n, off in weights.items() if off > least})
 
@@ -373,7 +373,7 @@ class RecourseEstimates(Search):
         self, master: MasterProblem, point: Vector, found: Subgradients, limit: float
     ) -> tuple[Vector, list[float]]:
         """Return by shock the gap that it may leave, nan where its floors are kept, and the sum by future."""
-        groups, gaps = master.groups["gap"], np.array(master.by_future("gap", found.value))
+        groups, gaps = master.groups["gap"], np.array(master.gaps_by_future(found.value))
         gap_limits = np.full(len(self.probability), np.nan)
         alone = np.flatnonzero(self._can_fail & (self.probability > 0.0))
         more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)

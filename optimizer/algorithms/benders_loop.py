@@ -95,7 +95,7 @@ class MasterRelaxations:
 
 
 def branch_and_cut(
-    model: ShockModel, relaxation: SolveResult, loop: "BendersLoop", leaves: Sequence[TreeNode] = ()
+    model: ShockModel, relaxation: SolveResult, loop: "BendersLoop", leaves: Sequence[TreeNode]
 ) -> TreeSearch | None:
     """Search a master problem by branch and cut.
 

@@ -228,9 +228,9 @@ class MasterProblem(ShockModel):
             result[owner].add(float(factor * lower))
         return result
 
-    def by_future(self, kind: EstimateKind, sums: Vector) -> list[float]:
-        """Return the gap or expected cost of each future from the sums of the groups."""
-        groups = self.groups[kind]
+    def gaps_by_future(self, sums: Vector) -> list[float]:
+        """Return the gap of each future from the sums of the groups."""
+        groups = self.groups["gap"]
         return np.bincount(groups.owners, groups.factors * sums, len(self.tree.futures)).tolist()
 
     def _require_held(self, kind: EstimateKind, columns: Sequence[Expression], held: Mapping[str, Expression]) -> None:

@@ -30,7 +30,7 @@ from optimizer import formulation, risk
 from optimizer.algorithms.conflict import Rule, rule_of
 from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import (
     Excuses,
     excused_samples,
@@ -263,7 +263,7 @@ class PlanReduction:
     Args:
         instance: the plan keeps its rules.
         plans: upper limits on purchases, one plan per future.
-        evaluator: evaluates the recourse of the instance.
+        evaluator: evaluates the recourse of the instance, of all futures jointly where there are several.
         settings: solver, and relative gap.
         tolerance: absolute gap in money to which the saving is proven.
         clock: a deadline.
@@ -274,7 +274,7 @@ class PlanReduction:
         self,
         instance: Instance,
         plans: Sequence[Plan],
-        evaluator: RecourseEvaluator,
+        evaluator: Evaluator,
         settings: Settings,
         tolerance: float,
         clock: Clock,

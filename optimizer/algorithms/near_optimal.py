@@ -175,9 +175,7 @@ class NearOptimalSearch(Search):
         found = self._least_cost(result, objective)
         return None if found is None or self._violated(found) else self._keep(found)
 
-    def seek(
-        self, objective: Expression, enough: float = -math.inf, own: str | None = None, *, among: Among = "all"
-    ) -> SeekStatus:
+    def seek(self, objective: Expression, enough: float, own: str | None = None, *, among: Among = "all") -> SeekStatus:
         """Find and record the plan with the least objective within the bounds held, or the first one up to `enough`.
 
         With an option `own`, similar plans are searched first, by LPs only: plans whose integers lie between those of
@@ -213,7 +211,7 @@ class NearOptimalSearch(Search):
         if objective.terms != self.cost.terms:
             # Objectives other than cost are new each time; the pseudo-costs of branching are not.
             most, pseudo_costs = math.inf, None if pseudo_costs is None else PseudoCosts(pseudo_costs.gains)
-        result = self._try_lps(plans, own, enough, most)
+        result = self._try_lps(enough, most)
         if result is None:
             if plans:
                 # The tree over all plans covers these as well, and takes little longer.
@@ -224,9 +222,7 @@ class NearOptimalSearch(Search):
         cheapest = None if result.values is None else self._least_cost(result, objective)
         return None if cheapest is None else (result, cheapest)
 
-    def _try_lps(
-        self, plans: Sequence[NearOptimalPlan], own: str | None, enough: float, most: float
-    ) -> SolveResult | None:
+    def _try_lps(self, enough: float, most: float) -> SolveResult | None:
         """Return the result if LPs alone show that no plan exists or find one that is good enough; else None."""
         model = self.model.solver
         # Each relaxation starts from the last one's basis, which takes a tenth of the time of a tree from scratch.

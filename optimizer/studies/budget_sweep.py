@@ -406,7 +406,7 @@ def ask_plan_with_base(memory: Memory, instance: Instance, settings: Settings, p
         return plan_with_base(solver, instance, settings, before_tolerance_base(settings), plan=plan)
 
 
-def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None = None) -> WhatIfResult:
+def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> WhatIfResult:
     """Find the least outlay at which every floor is kept, whatever the budget.
 
     If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan. `plan` is a known

@@ -341,7 +341,7 @@ def _failed_shocks(result: Result) -> set[str]:
 
 
 def _attained_gaps(
-    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
+    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
 ) -> dict[str, float]:
     """Return the gap that the evaluation allows each shock beyond its least one: the gap that it attains in the model.
 

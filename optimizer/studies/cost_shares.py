@@ -22,8 +22,6 @@ Coalition = frozenset[str]
 Costs = Mapping[Coalition, float]
 # The payment of each member, in money.
 Payments = Mapping[str, float]
-# The former name of the class.
-ProvenPayment = ProvenDifference
 
 
 def excess(costs: Costs, payments: Payments, coalition: Coalition) -> float:

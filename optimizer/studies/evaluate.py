@@ -18,14 +18,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from optimizer import risk
 from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
-from optimizer.algorithms.recourse import recourse_executor
+from optimizer.algorithms.recourse import Evaluator, recourse_executor
 from optimizer.algorithms.solving import Alone, best_plan, with_regret
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
@@ -418,12 +418,14 @@ class _PurchaseSearch:
         found = self.reduce(instance, [plan], self.evaluator.futures[number], spent)
         return None if found is None else found[0]
 
-    def reduce(self, instance: Instance, plans: list[Plan], evaluator: Any, spent: float) -> Sequence[Plan] | None:
+    def reduce(
+        self, instance: Instance, plans: list[Plan], evaluator: Evaluator, spent: float
+    ) -> Sequence[Plan] | None:
         """Find the cheapest plans within `plans`, to a share of the money `spent`; None if the time ran out."""
         tolerance = GAP_SHARE * spent
         return PlanReduction(instance, plans, evaluator, self.settings, tolerance, self.clock, self.listener).run()
 
-    def parts(self) -> Iterator[tuple[Any, Plan]]:
+    def parts(self) -> Iterator[tuple[Future, Plan]]:
         return zip(self.tree.futures, self.plans, strict=True)
 
     def names(self, numbers: Sequence[int]) -> tuple[str, ...]:

@@ -221,7 +221,7 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], duals: Map
 
 
 def first_order_effect(
-    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float = math.inf
+    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float
 ) -> FirstOrderEffect | None:
     """Compute the linear effect of a number, as a task of a worker; None after the time `until`."""
     if time.time() > until:

@@ -80,7 +80,7 @@ def _ask_moved(
     settings: Settings,
     first: frozenset[str],
     plan: Plan,
-    lists_attacks: bool = False,
+    lists_attacks: bool,
 ) -> VariantOutcome | None:
     """Find the best plan with changed numbers, as an executor's task; None if the time is over.
 
@@ -203,15 +203,9 @@ def _require_ranges(instance: Instance) -> None:
 
 
 def find_bands(
-    instance: Instance,
-    samples: int = FEWEST,
-    *,
-    seed: int = 7,
-    adversary: bool = False,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
+    instance: Instance, *, adversary: bool = False, settings: Settings | None = None, listener: Listener = ignore
 ) -> Bands | None:
-    """Return the bands of the best plan's figures over samples of all uncertain numbers, without a tornado.
+    """Return the bands of the best plan's figures over `FEWEST` samples of all uncertain numbers, without a tornado.
 
     None without ranges, without a plan, or if too few samples have a plan. Arguments and errors are those of
     `sensitivity`.
@@ -223,7 +217,7 @@ def find_bands(
         if not search.begin().has_plan:
             return None
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
-            found = search.sampled(samples, seed)
+            found = search.sampled(FEWEST, seed=7)
     return None if found is None else found.bands(len(search.numbers))
 
 

@@ -129,7 +129,7 @@ def search_robust(
     instance: Instance,
     settings: Settings,
     clock: Clock,
-    listener: Listener = ignore,
+    listener: Listener,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     pseudo_costs: PseudoCostsByObjective | None = None,
@@ -201,7 +201,7 @@ def worst_attacks(oracle: AttackOracle, plan: Plan) -> list[AttackImpact]:
     return [worst for worst in found if worst is not None]
 
 
-def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack] = ()) -> tuple[Attack, ...]:
+def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack]) -> tuple[Attack, ...]:
     """Return the attacks that a plan deters, out of `known` and all maximal affordable attacks, if these are listed."""
     return tuple(oracle.deterred(plan, dict.fromkeys([*known, *(oracle.candidates() or ())])))
 
@@ -250,7 +250,7 @@ def least_outlay(
     return LeastOutlay("optimal", max(0.0, solved.objective), bound)
 
 
-def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None = None) -> LeastOutlay:
+def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None) -> LeastOutlay:
     """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task.
 
     `known` is a known plan that survives them, None without one; it may miss floors by less than counts as a shortfall.

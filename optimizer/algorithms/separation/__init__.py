@@ -132,7 +132,7 @@ class ListedShocks:
         number = self._numbers.get(shock.name, -1)
         return any(number in share.numbers for share in self.shares)
 
-    def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock], more: float = 0) -> list[Shock]:
+    def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock], more: float) -> list[Shock]:
         """Return the most violated samples: one more than may fail, with those held, and at least `more` per share.
 
         With fewer samples in the model, all of them could be excused, and they would not constrain the plan.
