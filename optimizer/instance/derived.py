@@ -163,6 +163,12 @@ def no_shock_note(instance: Instance, kind: str, name: str, year: int) -> str:
     return f" (no{' such' * is_shock} shock of the file begins in {year})" if begun and year not in begun else ""
 
 
+def shock_note(instance: Instance, name: str) -> str:
+    """Return the `note` of the entry that a shock belongs to, on one line; empty without one."""
+    event = instance.find_event(name)
+    return "" if event is None else " ".join((event.spec.note or "").split())
+
+
 def but_samples(*instances: Instance) -> str:
     """Return the exception in a sentence on all shocks: `` but for samples that may fail (3 of 12 of trouble)``.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, has_floors, rules_in_force
+from optimizer.instance.derived import display_name, has_floors, rules_in_force, shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -247,10 +247,9 @@ def _expected_words(result: Result) -> str:
 
 def _gap_facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """Yield the facts about gaps, the worst shock first: shocks are alternatives, so their sum cannot occur."""
-    money = result.money
     yield "Worst shock", _worst_shock_text(instance, result)
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
-    gap, proven = si(result.survival_gap, money, 4), least_gap_words(result)
+    gap, proven = si(result.survival_gap, result.money, 4), least_gap_words(result)
     counted = _counted_shocks(result)
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
@@ -270,10 +269,9 @@ def _worst_shock_text(instance: Instance, result: Result) -> str:
     gap = f"{si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
     part = f"the largest part of the gap, {percent(service.gap / worst.gap)}, in " if exposed > 1 else ""
     segment = f"{part}{display_name(instance, d)}{',' if exposed > 1 else ''}"
-    return (
-        f"{worst.name} ({windowed(worst.first, worst.last)}): a survival gap of {gap}; {segment} served {served} % in "
-        f"{service.worst_period} against a floor of {floor} %"
-    )
+    text = f"{worst.name} ({windowed(worst.first, worst.last)}): a survival gap of {gap}; {segment} served {served} % in "
+    text += f"{service.worst_period} against a floor of {floor} %"
+    return ". ".join(filter(None, (text, shock_note(instance, worst.name))))
 
 
 def _counted_shocks(result: Result) -> list[Outcome]:

@@ -7,6 +7,7 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
+from optimizer.report.brief.survival_parts import worst_part
 from optimizer.report.html.book import book
 from optimizer.report.narrative import answer_sentence, facts, plan_headline, short_verdict
 from optimizer.report.tables.compare import comparison_headline as of_comparison
@@ -100,3 +101,13 @@ def test_comparison_that_never_survives_names_the_worst_gap(instance: so.Instanc
     assert (
         said == "tiny: survives 0 of 2 shocks at best with a budget of 0 USD, the worst with a survival gap of 70M USD."
     )
+
+
+def test_the_note_of_the_worst_shock_stands_beside_it(instance: so.Instance) -> None:
+    """What the reader should know of a shock, such as an inference, would stay in the file unless printed there."""
+    noted = with_budget(so.load(TINY, {"shocks.embargo.note": "That it lasts\ntwo years is inferred."}), 0)
+    found = so.solve(noted)
+    assert dict(facts(noted, found))["Worst shock"].endswith(" of 70 %. That it lasts two years is inferred.")
+    part = worst_part(noted, found)
+    assert part.sentences[-1] == "That it lasts two years is inferred."
+    assert "inferred" not in str(dict(facts(instance, so.solve(instance))))

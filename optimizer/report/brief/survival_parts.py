@@ -6,7 +6,7 @@ from typing import Any
 
 from optimizer.disruptions.path import Path
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, has_floors, highest_floor
+from optimizer.instance.derived import display_name, has_floors, highest_floor, shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.plan_parts import BriefPart
 from optimizer.report.format import dated_name, entry_title, in_percent, is_date, list_names, percent, plural
@@ -208,6 +208,7 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
             said.append(_hardest_hit(instance, worst))
     else:
         said.append("All demand is served in it.")
+    said += [note] if (note := shock_note(instance, worst.name)) else []
     said += _largest_loss(instance, result, worst)
     frame = _floors_frame(instance, result, worst)
     if frame is None:
