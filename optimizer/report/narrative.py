@@ -269,8 +269,8 @@ def _worst_shock_text(instance: Instance, result: Result) -> str:
     gap = f"{si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
     part = f"the largest part of the gap, {percent(service.gap / worst.gap)}, in " if exposed > 1 else ""
     segment = f"{part}{display_name(instance, d)}{',' if exposed > 1 else ''}"
-    text = f"{worst.name} ({windowed(worst.first, worst.last)}): a survival gap of {gap}; {segment} served {served} % in "
-    text += f"{service.worst_period} against a floor of {floor} %"
+    text = f"{worst.name} ({windowed(worst.first, worst.last)}): a survival gap of {gap}; {segment} served {served} % "
+    text += f"in {service.worst_period} against a floor of {floor} %"
     return ". ".join(filter(None, (text, shock_note(instance, worst.name))))
 
 
