@@ -208,8 +208,7 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
             said.append(_hardest_hit(instance, worst))
     else:
         said.append("All demand is served in it.")
-    said += [note] if (note := shock_note(instance, worst.name)) else []
-    said += _largest_loss(instance, result, worst)
+    said += _remarks(instance, result, worst)
     frame = _floors_frame(instance, result, worst)
     if frame is None:
         title = WORST_TITLE if worst.fails or unserved_tonnes(worst) <= 0 else "The shock that leaves most unserved"
@@ -218,8 +217,10 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     return BriefPart("worst", frame.title, tuple(said), frame, strong=(count - 1,) if count > 1 else ())
 
 
-def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
-    """Yield a sentence on the shock with the most unserved demand; nothing if that is the worst shock."""
+def _remarks(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
+    """Yield the note of the worst shock, if any, and a sentence on that with the most unserved demand, if another."""
+    if note := shock_note(instance, worst.name):
+        yield note
     most = _most_unserved(instance, result.shocks)
     if unserved_money(instance, most) > unserved_money(instance, worst):
         yield f"Largest loss: {_loss_text(instance, most, result.money)}."
