@@ -1,7 +1,8 @@
 """Recourse in the shocks of several futures: the evaluators of the futures behind the interface of one.
 
 A plan is a vector of the columns of `joint_first_stage_model`, of which each future reads its own part. Shocks are
-indexed as in `FutureTree.events`. All evaluators share one executor, whose workers also solve futures by themselves.
+indexed as in `FutureTree.events`. All evaluators share one executor. Searches of whole futures run on it
+too or, where it has one process and they take long, in processes of their own.
 """
 
 import time

@@ -54,9 +54,9 @@ class DualValues:
     """The dual values of the rows and the reduced costs of the columns of a solved LP."""
 
     builder: ModelBuilder
-    values: Vector
-    duals: Vector
-    reduced_costs: Vector
+    values: Vector  # by column
+    duals: Vector  # by row: change of the objective per unit of its right-hand side
+    reduced_costs: Vector  # by column: change of the objective per unit of its active bound
 
     @classmethod
     def from_result(cls, builder: ModelBuilder, result: SolveResult) -> DualValues | None:
@@ -386,7 +386,7 @@ class MeasuredModel:
         }
 
     def noticeable(self, objective: float) -> float:
-        """Return by how much a plan's objective may miss the optimum, in money."""
+        """Return by how much a plan's objective may miss the optimum, in the unit of the objective."""
         return self.settings.mip_gap * abs(objective) if "gap" in self.aim else self.settings.slack(objective)
 
     @property

@@ -80,11 +80,12 @@ def best_plan(
             they cannot be kept: the status is then ``infeasible``.
         evaluator: evaluates the recourse; may be warm from an earlier search, with the same results.
         hints: facts known before, which constraint generation uses; the other strategies ignore them.
-        add: largest number of violated shocks added in a round.
+        add: number of violated shocks added in a round, as for `ADDED`.
         few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Raises:
         SolverError: the solver failed.
+        CheckpointError: the checkpoint cannot be used. WorkerError: workers died, or the cluster cannot be reached.
     """
     algorithm = choose_algorithm(instance, settings, problem)
     if algorithm == "extensive-form":

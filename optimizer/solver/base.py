@@ -352,7 +352,7 @@ class Settings:
         return Clock(min((each for each in (self.time_limit, left) if each is not None), default=None))
 
     def slack(self, cost: float, seconds: float = 0.0) -> float:
-        """Return the absolute gap in money allowed for an objective of `cost` after `seconds` of a search."""
+        """Return the absolute gap allowed for an objective of `cost`, in its unit, after `seconds` of a search."""
         relative = self.mip_gap * abs(cost)
         if self.tolerance is None:
             return relative

@@ -6,11 +6,12 @@
 
 The plans found so far narrow a range first: a plan without the option settles its least size, a plan with as much of
 it as the relaxation allows settles its greatest size. Two cheap searches follow: for the cheapest plan without the
-option, and for the cheapest with its largest size. Each stops as soon as the cost is within the tolerance or proven to
-exceed it. Only the sizes in between need an integer programme with the size as objective. Every plan found on the way
-counts for the ranges of all options (Neumann, Brown: The near-optimal feasible space of a renewable power system model,
-Electric Power Systems Research 190, 2021; the ranges, here with integers, floors in every shock, and a bound where
-the time runs out).
+option, which stops as soon as the cost is within the tolerance or proven to exceed it; and, by LPs near known plans
+only, for a plan with its largest size. Ends that remain open are moved by LPs with fixed integers, then by searches
+for the cheapest plan beyond the end that was found. Their bounds, or that of the LP relaxation of the size, prove how
+far the range can reach. Every plan found on the way counts for the ranges of all options (Neumann, Brown: The
+near-optimal feasible space of a renewable power system model, Electric Power Systems Research 190, 2021; the ranges,
+here with integers, floors in every shock, and a bound where the time runs out).
 
 The distance of two plans is Σ_o |N[o] − N'[o]| / greatest[o]: an option that one plan does not buy, and of which the
 other buys the greatest size, counts as one. The alternatives are selected from all plans that the range search found,
@@ -106,7 +107,7 @@ def alternatives(
     Raises:
         AuditError: a plan and its figures disagree.
         InstanceError: the instance does not have a scenario named in `scenario`.
-        SolverError: the solver failed.
+        CheckpointError, SolverError, WorkerError: as for `solve`.
         ValueError: `within` is neither a share nor money, or a budget is no amount of money.
 
     Example:

@@ -175,7 +175,7 @@ def attack(
     Raises:
         InstanceError: the instance has no adversary or not the given scenario, or the plan does not fit the instance.
         PlanFileError: the result has no plan.
-        AuditError, SolverError, ValueError: as for `solve`.
+        AuditError, SolverError, ValueError, WorkerError: as for `solve`.
 
     Example:
         >>> import optimizer as so

@@ -98,9 +98,9 @@ def compare(
 
     Raises:
         AuditError: a plan and its figures disagree.
-        WorkerError: a process died.
-        InstanceError: the cases are in different currencies, or do not have a scenario named in `scenario`.
-        SolverError: the solver failed.
+        CheckpointError, SolverError, WorkerError: as for `solve`.
+        InstanceError: the cases are in different currencies, or do not have a scenario named in `scenario`; or a plan
+            fits no case.
         TypeError: no instance, or no plan.
         ValueError: no case, a budget or step that is no amount of money, an unknown fact, a tolerance in `settings`.
 

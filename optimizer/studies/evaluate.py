@@ -92,7 +92,7 @@ def evaluate(
 
     Raises:
         GivenPlanError: a plan does not fit the instance; with all findings about all plans.
-        AuditError, SolverError, ValueError: as for `solve`.
+        AuditError, CheckpointError, SolverError, ValueError, WorkerError: as for `solve`.
         InstanceError: the instance has futures, or does not have the scenario.
 
     Example:

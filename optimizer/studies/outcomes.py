@@ -137,6 +137,7 @@ def outcomes(
     """Return the outcome of every shock, in the order of the events, with flows for at most `MOST_DETAILED_SHOCKS`.
 
     Args:
+        instance: an instance with one future.
         surveyed: service and shortages of all shocks under the plan.
         many: the flows of all shocks.
         costs: by shock, present value of its operation and of all unserved demand, including that above floors.

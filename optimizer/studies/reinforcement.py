@@ -5,7 +5,7 @@ price       reduction of a shock's least gap by one more tonne of a commodity in
 slope       decrease of the gap of each failed shock per unit of each column of the plan; since gaps are convex, an
             upper bound on the decrease
 candidate   an option at the decision point, or a stockpile at the end of the period, with the largest promised decrease
-trial       the plan with a given amount of the candidate, evaluated in every failed sample; its results are reported
+trial       the plan with a given amount of the candidate, evaluated in every failed shock; its results are reported
 
 An addition keeps the rules of its option: the rest of its largest size, whole units, least size, a single opening,
 excluded options, and the fill rate and largest stock of a stockpile. Required options that the plan does not open are
@@ -32,7 +32,7 @@ from optimizer.studies.stress_result import Reinforcement, Reinforcements, Trial
 from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_DUAL
 from optimizer.units import greatest_whole, least_whole
 
-# Number of additions to try, parts of the amount that the slopes suggest, number of failed samples to check on.
+# Number of additions to try, parts of the amount that the slopes suggest, number of failed shocks to check on.
 MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200
 
 
@@ -43,7 +43,7 @@ class Addition:
     option: str
     t: int
     most: float  # the largest possible amount
-    saving: Vector  # decrease of the gap for one unit, money, by failed sample
+    saving: Vector  # decrease of the gap for one unit, money, by failed shock
     also: Mapping[str, int] = field(default_factory=dict)  # decision points of required options that are opened with it
 
     def suggest_amount(self, gap: Vector) -> float:
@@ -62,6 +62,7 @@ def find_reinforcements(
     """Evaluate single additions to a plan in the shocks that it fails; None if it fails in none.
 
     Args:
+        instance: the instance of the plan, with the shocks that it fails.
         evaluator: evaluator of the instance.
         plan: the plan that fails.
         failing: indices of the shocks that the plan fails.
@@ -182,8 +183,8 @@ def promising(
 
     Args:
         instance, evaluator, plan: as for `find_reinforcements`.
-        saving: decrease of the gap per unit, money, by failed sample and column of `first_stage_model`.
-        gap: survival gap by failed sample, money.
+        saving: decrease of the gap per unit, money, by failed shock and column of `first_stage_model`.
+        gap: survival gap by failed shock, money.
     """
     found, chosen = evaluator.subproblems.plan.column_index(), []
     for o, option in instance.options.items():

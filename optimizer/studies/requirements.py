@@ -82,8 +82,8 @@ def find_requirements(
         InstanceError: no shocks, several futures, or rules that contradict each other.
         ValueError: the result is of an instance with other numbers.
         AuditError: a plan and its figures disagree.
-        SolverError: the solver failed.
-        KeyboardInterrupt: the study was stopped before it had the amounts to hold.
+        CheckpointError, SolverError, WorkerError: as for `solve`.
+        KeyboardInterrupt: Ctrl-C, or the time limit, came before the amounts to hold were known.
 
     Example:
         >>> import optimizer as so

@@ -167,7 +167,7 @@ def sensitivity(
 
     Raises:
         InstanceError: the instance has no ranges, or not the scenario.
-        SolverError, WorkerError: the solver failed, or a process died.
+        CheckpointError, SolverError, WorkerError: as for `solve`.
         ValueError: too few samples, or a budget that is no amount of money.
 
     Example:

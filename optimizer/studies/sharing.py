@@ -84,8 +84,7 @@ def share_costs(
 
     Raises:
         InstanceError: the instance has no members, fewer than two are named, or a member or scenario does not exist.
-        AuditError, SolverError, ValueError: as for `solve`.
-        WorkerError: a process died.
+        AuditError, SolverError, ValueError, WorkerError: as for `solve`.
 
     Example:
         >>> import optimizer as so

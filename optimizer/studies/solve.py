@@ -62,6 +62,8 @@ def solve(
         InstanceError: the instance has futures or another objective, lacks the scenario, or lacks the required
             adversary.
         ValueError: a budget that is no amount of money.
+        CheckpointError: the folder of `checkpoint` cannot be used, or its file is damaged.
+        WorkerError: a process died, or the cluster cannot be reached.
 
     Example:
         >>> import optimizer as so
@@ -110,7 +112,7 @@ def withstand(
         The result, audited; where floors fail, the sum of the listed gaps and of the worst at each start is least.
 
     Raises:
-        AuditError, SolverError, InstanceError, ValueError: as for `solve`.
+        AuditError, SolverError, InstanceError, ValueError, WorkerError: as for `solve`.
     """
     return solve(instance, budget, settings=settings, listener=listener, scenario=scenario, adversary=True)
 

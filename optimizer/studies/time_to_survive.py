@@ -235,6 +235,7 @@ def time_to_survive(
 
     Raises:
         InstanceError: the instance does not have the scenario, or the plan does not fit it; with every reason.
+        PlanFileError: the result has no plan.
         SolverError: the solver failed.
 
     Example:

@@ -62,6 +62,7 @@ def matching_flows(
     """Return the cheapest flows with the figures of a summary line; None if there are none.
 
     Args:
+        instance: the instance of the plan.
         evaluator: evaluator of the instance.
         plan: values of the columns of `first_stage_model`.
         line: summary line of one shock.

@@ -175,7 +175,7 @@ def explain(
         All findings; `is_complete` is False if the time ran out, after Ctrl-C, or if a what-if was given up.
 
     Raises:
-        AuditError, SolverError, ValueError: as for `solve`.
+        AuditError, CheckpointError, SolverError, ValueError, WorkerError: as for `solve`.
         InstanceError: the instance does not have the scenario.
 
     Example:

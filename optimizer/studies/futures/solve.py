@@ -66,7 +66,7 @@ def solve_futures(
         adversary: whether the plan must survive, in each future, the worst attack that its adversary can afford.
 
     Raises:
-        AuditError, SolverError, ValueError: as for `solve`.
+        AuditError, CheckpointError, SolverError, ValueError, WorkerError: as for `solve`.
         InstanceError: the instance lacks the scenario; the measure is regret, and a future cannot be survived alone; an
             adversary is required, and no future has one.
 

@@ -101,8 +101,7 @@ def futures_study(
     Raises:
         InstanceError: the instance has no futures or lacks the scenario; the measure is regret, and a future cannot be
             survived alone.
-        AuditError, SolverError, ValueError: as for `solve`.
-        WorkerError: a process died.
+        AuditError, SolverError, ValueError, WorkerError: as for `solve`.
 
     Example:
         >>> import optimizer as so
