@@ -66,8 +66,8 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
         "to close more of it with this budget is impossible, or costs more than the price of gaps in the file" in words
     )
     assert "discounted at 0 % a year, before survival gaps at their price" in words
-    assert "With gaps 30.11M USD, which is minimised (proven to be the least): the cost and the gaps of all" in words
-    assert "shocks, of which at most one occurs; a gap counts 0.001 times its" in words
+    assert "With gaps 30.11M USD, which is minimised (proven to be the least): the cost plus the undiscounted" in words
+    assert "gaps of all shocks, of which at most one occurs; a gap counts 0.001 times its" in words
     assert "leaves less" not in words
 
 

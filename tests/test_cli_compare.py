@@ -184,7 +184,7 @@ def test_what_was_stopped_is_not_told_as_a_fact() -> None:
     assert done.returncode == 5, done.stderr
     said = " ".join(done.stdout.split())
     so_far = "survives 0 of 2 shocks so far with a budget of 5M USD"
-    assert said.startswith(f"tiny: {so_far}, the worst with a survival gap of 70M USD;")
+    assert said.startswith(f"tiny: {so_far}; the largest survival gap of one shock is 70M USD;")
     assert "at best" not in said
     assert "The least outlay that survives everything is not known" in said
     assert "?: not known or not proven" in said.partition("for each shock alone")[2]
@@ -239,7 +239,7 @@ def test_gaps_that_have_a_price_are_no_reason_that_is_not_known() -> None:
     # 5M buys 77 t, which close 38.5M of gap in either embargo: 3.85M at a twentieth, less than they cost.
     first = "tiny: survives 0 of 2 shocks with a budget of 20M USD (to survive more is impossible, or costs more than "
     said = " ".join(done.stdout.split())
-    assert said.startswith(f"{first}the price of gaps in the file), the worst with a survival gap of 70M USD.")
+    assert said.startswith(f"{first}the price of gaps in the file); the largest survival gap of one shock is 70M USD.")
 
 
 # 50 t at 2 USD, all of them in 2026, keep the floor in 2027: 100 USD, of which 40 may be spent in a year.

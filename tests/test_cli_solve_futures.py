@@ -465,7 +465,8 @@ def test_a_future_of_which_samples_may_fail_and_a_price_of_gaps_are_said(loose: 
     priced = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.1}))
     said = dict(futures_facts(priced, so.solve_futures(priced)))
     assert said["Expected cost"].endswith(", before survival gaps at their price")
-    gaps = "the cost and the gaps of all shocks, of which at most one occurs; a gap counts 0.1 times its shortage cost"
+    gaps = "the cost plus the undiscounted gaps of all shocks, of which at most one occurs; "
+    gaps += "a gap counts 0.1 times its shortage cost"
     assert f"which is minimised (proven to be the least): {gaps}" in said["With gaps"]
 
 
@@ -505,7 +506,8 @@ def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     """60 t that nobody orders in `high` are a gap of 30M, 4.5M at its price; ordered in time they would cost 3.6M."""
     result = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.15"]))
     facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
-    gaps = "the cost and the gaps of all shocks, of which at most one occurs; a gap counts 0.15 times its shortage cost"
+    gaps = "the cost plus the undiscounted gaps of all shocks, of which at most one occurs; "
+    gaps += "a gap counts 0.15 times its shortage cost"
     assert facts["With gaps"] == f"4.25M USD, which is minimised (proven to be the least): {gaps}"
     assert (result.gap_bound, result.mip_gap) == (None, pytest.approx(0, abs=1e-4))
     frame = result.frames.futures

@@ -110,6 +110,27 @@ def test_a_future_without_shocks_has_no_no_shock_plan_of_its_own() -> None:
         assert (own.no_shock, own.price_of_survival, own.calm_cost, own.calm_builds) == (None, None, None, ())
 
 
+def test_the_price_of_survival_says_what_its_proof_leaves_open() -> None:
+    # Of the 43.6M of the file 13.6M are the price; 0.05 % of that are 6,800.
+    exact = so.solve(so.load(TINY), settings=EXACT)
+
+    def price(result: so.Result) -> str:
+        facts = dict(narrative.facts(so.read(result.data), result))
+        return facts.get("Price of survival") or facts["Price of the plan"]
+
+    assert price(replace(exact, bound=43_594_000)).startswith("13.6M USD of the total cost; without")
+    proven = "13.6M USD of the total cost (proven within 40.1k USD of the least); without"
+    assert price(replace(exact, bound=43_559_950)).startswith(proven)
+    # Of a given plan nothing is proven, and a disputed plan has no proof.
+    for change in ({"given": "plan.json"}, {"audit": {**exact.audit, "ok": False}}):
+        assert "proven" not in price(replace(exact, bound=43_559_950, **change))
+    # With 5M a gap is left, for 36.92M; with gaps at their price only their sum with the cost is proven.
+    gap = so.solve(so.load(TINY), budget=5e6, settings=EXACT)
+    left = replace(gap, bound=gap.total_cost - 40_050)
+    assert "M USD (proven within 40.1k USD of the least with this gap) more than the 30M USD" in price(left)
+    assert "proven" not in price(replace(left, data={**left.data, "policy": {**left.data["policy"], "gap_price": 1}}))
+
+
 # No plan.
 
 

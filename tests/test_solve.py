@@ -357,6 +357,7 @@ def test_json_has_the_budget_and_says_of_what_a_step_saves() -> None:
     assert (found["budget"], {each["of"] for each in found["binding"]}) == (20e6, {"cost"})
     priced = so.solve(so.load(TINY, ["demands.motors.shortage_cost=70k", "policy.gap_price=1"]))
     assert set(priced.frames.limits["of"]) == {"cost and gap"}
+    assert priced.frames.frame("limits").note.endswith("Gaps count at their price, undiscounted.")
 
 
 def test_repr_and_frames_carry_units() -> None:

@@ -313,14 +313,6 @@ def audited_headline(headline: str, audit: Mapping[str, Any]) -> str:
     return f"NOT CONFIRMED by the audit: {headline}" if is_disputed(audit) else headline
 
 
-def audit_text(audit: Mapping[str, Any]) -> str:
-    """Return the result of the audit in a few words."""
-    if not audit.get("rows"):
-        return "none"
-    worst = f"largest relative error {audit['worst']:.1e}"
-    return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"
-
-
 # Sections of the file whose objects have uncertain numbers.
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 # Most characters of an owner's name, where it stands for several owners.
@@ -489,6 +481,15 @@ def proof(result: "Result | FuturesResult") -> str:
         return f"(proven to be {least})"
     far = f"(not proven to be near {least})"
     return far if within > FAR else f"(proven within {short(100 * within, 2)} % of {least})"
+
+
+def price_proof(result: "Result", price: float) -> str:
+    """Return what the proof leaves open of a price of survival; empty with gaps at their price, which it includes."""
+    if is_disputed(result.audit) or result.given is not None or cost_with_gaps(result) is not None:
+        return ""
+    within = 0.0 if result.bound is None else result.total_cost - result.bound
+    least = "the least with this gap" if result.survival_gap > 0 else "the least"
+    return f" (proven within {si_up(within, result.money)} of {least})" if within > SHOWN_SHARE * price else ""
 
 
 def proven_cost(result: "Result | FuturesResult", priced: float | None) -> str:

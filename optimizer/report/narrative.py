@@ -27,6 +27,7 @@ from optimizer.report.format import (
     outlay_words,
     percent,
     plural,
+    price_proof,
     proof,
     share_text,
     shock_title,
@@ -200,7 +201,7 @@ def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float
         yield label, f"{with_gaps}, gaps at their price, {terms} {proof(result)}: {counts}"
         return
     yield label, f"{cost}, {terms}, before survival gaps at their price"
-    at_most_one = "the cost and the gaps of all shocks, of which at most one occurs"
+    at_most_one = "the cost plus the undiscounted gaps of all shocks, of which at most one occurs"
     yield "With gaps", f"{with_gaps}, which is minimised {proof(result)}: {at_most_one}; {counts}"
 
 
@@ -233,7 +234,7 @@ def _price_text(result: Result, price: float) -> str:
     if price <= 0:
         return f"nothing: without shocks the same instance costs no less{rules}"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
-    of_it = f" ({said})" if (said := _expected_words(result)) else ""
+    of_it = (f" ({said})" if (said := _expected_words(result)) else "") + price_proof(result, price)
     if result.survives:
         return f"{amount} of the total cost{of_it}; without shocks the same instance costs {without}{rules}"
     return f"{amount}{of_it} more than the {without} that the same instance costs without shocks{rules}"

@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
-from optimizer.report.format import audit_text, plural
+from optimizer.report.format import plural
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -194,6 +194,14 @@ def run_facts(result: Result) -> tuple[tuple[str, str], ...]:
     said += [("Changed", change) for change in result.changes]
     said += [("Note", note) for note in result.notes]
     return tuple(said)
+
+
+def audit_text(audit: Mapping[str, Any]) -> str:
+    """Return the result of the audit in a few words."""
+    if not audit.get("rows"):
+        return "none"
+    worst = f"largest relative error {audit['worst']:.1e}"
+    return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"
 
 
 def _search_text(result: Result) -> str:

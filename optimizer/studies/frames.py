@@ -243,8 +243,11 @@ def limits_frame(instance: Instance, result: Result) -> Frame:
     note = "The most that a small step of a limit can save with the same options opened and the same whole units. "
     note += "Where other limits bind as well, it saves less, or nothing."
     note += "".join(words for step, words in POINTS.items() if any(price.step == step for price in result.binding))
-    if result.binding_saves == "gap":
-        note += " The gap is that of all shocks together."
+    gap_notes = {
+        "gap": " The gap is that of all shocks together.",
+        "cost and gap": " Gaps count at their price, undiscounted.",
+    }
+    note += gap_notes.get(result.binding_saves, "")
     note += "".join(f" One month less of {name} saves nothing." for name in _rules_without_price(instance, result))
     return Frame.of_items("limits", "What binds", result.binding, columns, note)
 

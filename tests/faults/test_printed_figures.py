@@ -360,7 +360,8 @@ def test_a_proof_is_a_share_of_what_was_minimised() -> None:
     said = dict(facts(instance, result))
     assert said["Total cost"].startswith("30M USD, ")
     assert said["Total cost"].endswith(", before survival gaps at their price")
-    gaps = "the cost and the gaps of all shocks, of which at most one occurs; a gap counts 0.1 times its shortage cost"
+    gaps = "the cost plus the undiscounted gaps of all shocks, of which at most one occurs; "
+    gaps += "a gap counts 0.1 times its shortage cost"
     assert said["With gaps"] == f"41M USD, which is minimised (proven within 1 % of the least): {gaps}"
     assert (
         proven_cost(result, result.priced_cost)

@@ -9,8 +9,8 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
-from optimizer.report.format import audit_text, between, dated_name, percent, plural
-from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.report.format import between, dated_name, percent, plural
+from optimizer.report.provenance import BasisShares, audit_text, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult

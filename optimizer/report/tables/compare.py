@@ -130,7 +130,7 @@ def _failing_text(columns: Sequence[ComparisonColumn], money: str) -> str:
     under = f" with a budget of {budget_text(columns[-1].budget, money)}" if is_known else ""
     why = f"{under} (to survive more is impossible, or {PRICED_HIGHER})" if best.has_priced_gaps else f" at best{under}"
     text += f" so far{under}" if is_stopped else why if best.given is None else ""
-    text += f", the worst with a survival gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
+    text += f"; the largest survival gap of one shock is {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
 
