@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 # Widths in which tables can be read; `COLUMNS` may name any number.
-NARROWEST, WIDEST = 40, 1000
+NARROWEST_SCREEN, WIDEST_SCREEN = 40, 1000
 
 
 class TolerantStream:
@@ -110,7 +110,9 @@ def protect_streams() -> None:
         setattr(sys, name, cast("TextIO", TolerantStream(stream, is_for_messages=name == "stderr")))
     # Ignore a width in which no table can be read: the terminal's own, or the usual one, takes its place.
     width = os.environ.get("COLUMNS", "")
-    if width and not (width.isascii() and width.isdigit() and len(width) < 9 and NARROWEST <= int(width) <= WIDEST):
+    if width and not (
+        width.isascii() and width.isdigit() and len(width) < 9 and NARROWEST_SCREEN <= int(width) <= WIDEST_SCREEN
+    ):
         del os.environ["COLUMNS"]
 
 

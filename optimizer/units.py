@@ -37,8 +37,8 @@ from optimizer.arguments import ArgumentError
 from optimizer.suggestions import excerpt, finding
 from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING
 
-# The largest number, and the smallest other than 0.
-LARGEST, SMALLEST = shapes.LARGEST, 1e-15
+# The smallest number other than 0.
+SMALLEST = 1e-15
 # Digits to which a number is rounded before it is rounded again for display.
 EXACT = 12
 MINUS = "\N{MINUS SIGN}"
@@ -69,7 +69,7 @@ def parse_amount(value: Any) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise finding(f"{_show_value(value)} is not finite", "Leave the field out where there is no limit.")
-    if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
+    if abs(number) > shapes.LARGEST or 0 < abs(number) < SMALLEST:
         raise finding(f"{number:g} is beyond what can be computed with", "Choose a unit in which it lies nearer to 1.")
     return number
 

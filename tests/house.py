@@ -136,8 +136,7 @@ def _targets(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, Function | ast.ClassDef):
         yield node.name
     for target in node.targets if isinstance(node, ast.Assign) else ():
-        if isinstance(target, ast.Name):
-            yield target.id
+        yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
 

@@ -89,7 +89,7 @@ def test_one_build_alone_may_do_what_all_together_do_not(cell: Cell) -> None:
 
 def test_nothing_is_said_of_sizes_that_were_not_tried(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     # Four years, which fail, and the best of one to four: neither says whether one, two or three years are enough.
-    monkeypatch.setattr(repairs, "MOST_TRIED", 2)
+    monkeypatch.setattr(repairs, "MOST_SIZES_TRIED", 2)
     explanation = sooner(cell, "lead_time: 48, ramp: [1, 0.5, 0.2]")
     repair = found(explanation, "sooner")
     assert (repair.works, repair.why) == (None, NOT_ALL_TRIED)

@@ -411,7 +411,7 @@ def test_the_effect_of_scrap_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["ev-maker", "eu-2030", "next-chokepoint"])
 def test_an_effect_is_that_of_the_whole_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = so.load(INSTANCES / f"{name}.yaml")
-    monkeypatch.setattr(first_order, "FEW_ROWS", 0)
+    monkeypatch.setattr(first_order, "FEW_LP_ROWS", 0)
     parts = so.sensitivity(instance, flips=False, most=0).screened
     monkeypatch.setattr(first_order, "_parts_to_write", lambda instance, number: None)
     whole = {each.name: each for each in so.sensitivity(instance, flips=False, most=0).screened}
@@ -481,7 +481,7 @@ def test_first_order_effects_with_a_probability_by_hand(tmp_path: Path) -> None:
 def test_dual_values_of_bounds_have_a_part_in_first_order_effects(
     survival: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(first_order, "FEW_ROWS", 0)
+    monkeypatch.setattr(first_order, "FEW_LP_ROWS", 0)
     effects = embargo_effects(tmp_path, f"demands.motors.survival={survival}")
     assert effects["severity"] == pytest.approx((0.0, -10.0) if survival == 0.25 else (-1_000.0, 0.0))
     effects = embargo_effects(tmp_path, f"demands.motors.survival={survival}", "shocks.embargo.probability=0.5")

@@ -37,7 +37,7 @@ from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, S
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import Evaluator
 from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
-from optimizer.algorithms.search import ADDED, FEW_ROWS, Search
+from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
@@ -172,7 +172,7 @@ class ConstraintGeneration(Search):
         group_solver: GroupSolver,
         hints: Hints = NOTHING_KNOWN,
         add: int = ADDED,
-        few_rows: float = FEW_ROWS,
+        few_rows: float = FEW_GAP_ROWS,
     ) -> None:
         super().__init__(instance, settings, clock, listener, evaluator, problem, add, few_rows)
         self.group_solver, self.hints, self.plans, self.known_bound = group_solver, hints, hints.plans, hints.bound

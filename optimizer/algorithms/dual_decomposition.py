@@ -44,7 +44,7 @@ from optimizer.solver.base import Settings, SolveResult, Vector
 # A decision of one future: owner, what, period.
 DecisionKey = tuple[str, str, int]
 # Largest number of subgradient steps, and of futures in a group.
-MOST_STEPS, MOST_IN_GROUP = 6, 3
+MOST_DUAL_STEPS, MOST_IN_GROUP = 6, 3
 # Once a plan is known, fewer groups are not solved by themselves: the joint MIP, bounded by the plan, is as fast.
 LEAST_GROUPS = 3
 
@@ -156,7 +156,7 @@ class DualDecomposition:
         if self.alone:
             self._improve(self._alone_integers)
             self._report(before)
-        for step in range(MOST_STEPS):
+        for step in range(MOST_DUAL_STEPS):
             groups = self._groups()
             found = self._solve(groups, multipliers) if groups else None
             if found is None:
@@ -180,7 +180,7 @@ class DualDecomposition:
         The first step does not predict the gain of later ones.
         """
         missing = self._least - self.bound - self.model.settings.slack(self._least)
-        return missing <= 0 or (step > 0 and gain * (MOST_STEPS - 1 - step) < missing)
+        return missing <= 0 or (step > 0 and gain * (MOST_DUAL_STEPS - 1 - step) < missing)
 
     def _report(self, bound: float) -> None:
         self.model.report("futures by themselves", self._least, min(self._least, bound))

@@ -49,7 +49,7 @@ POLL = 0.25
 # Seconds after Ctrl-C in which workers may return their best results.
 GRACE = 30.0
 # Seconds of one long task above which starting other processes pays.
-LONG = 1.0
+LONG_TASK = 1.0
 # Running tasks: index and worker, by the future of the result.
 Running = dict[Any, tuple[int, Worker]]
 
@@ -464,4 +464,4 @@ def start_executor(size: int, setup: Setup | None = None) -> Executor:
 
 def size_for(jobs: int | None, seconds: float) -> int:
     """Return the number of tasks to run at a time: `jobs`, or if None all cores once a task took long."""
-    return process_count(jobs or (core_count() if seconds > LONG else 1))
+    return process_count(jobs or (core_count() if seconds > LONG_TASK else 1))

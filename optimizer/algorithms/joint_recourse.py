@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecutor, SerialExecutor, size_for
 from optimizer.algorithms.reading import own_columns, plan_values
-from optimizer.algorithms.recourse import KEPT, Evaluator, RecourseEvaluator, recourse_executor, setup_of
+from optimizer.algorithms.recourse import SUBPROBLEMS, Evaluator, RecourseEvaluator, recourse_executor, setup_of
 from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.errors import OptimizerWarning, WorkerError
@@ -35,13 +35,13 @@ def evaluator_of(instance: Instance, executor: Executor | None = None) -> Evalua
 
 def kept_instances(memory: Memory, numbers: Sequence[int]) -> list[Instance]:
     """Return the instances of futures from a worker's memory, for a task."""
-    return [memory[KEPT][number].instance for number in numbers]
+    return [memory[SUBPROBLEMS][number].instance for number in numbers]
 
 
 def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[int]) -> Evaluator:
     """Return the evaluator of an instance whose futures are among those in a worker's memory, for a task."""
     executor = SerialExecutor()
-    executor.memory[KEPT] = [memory[KEPT][number] for number in numbers]
+    executor.memory[SUBPROBLEMS] = [memory[SUBPROBLEMS][number] for number in numbers]
     return evaluator_of(instance, executor)
 
 
@@ -238,7 +238,7 @@ class JointEvaluator(Evaluator):
             size = size_for(self._jobs, self._seconds)
             if size > 1:
                 memory = self.executor.memory
-                self._searching = ProcessExecutor(size, setup_of([solver.instance for solver in memory[KEPT]]))
+                self._searching = ProcessExecutor(size, setup_of([solver.instance for solver in memory[SUBPROBLEMS]]))
                 self._searching.memory = memory
         return self._searching
 

@@ -64,7 +64,7 @@ class NearOptimalSearch(Search):
         most: the limit on cost in present value, money; including gaps at their price if they have one.
         gap_limit: the limit on the survival gap in money; 0 where all floors are kept, or where gaps have a price. If
             it is positive, the model holds every shock that can fail.
-        first: names of shocks to begin with.
+        held: names of shocks that the model holds from the start.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class NearOptimalSearch(Search):
         evaluator: RecourseEvaluator,
         most: float,
         gap_limit: float = 0.0,
-        first: Iterable[str] = (),
+        held: Iterable[str] = (),
     ) -> None:
         super().__init__(instance, replace(settings, checkpoint=None), clock, listener, evaluator)
         self.most = most
-        first = frozenset(first)
-        self.enter_shocks(shock for shock in instance.events if shock.name in first or shock.probability > 0)
+        held = frozenset(held)
+        self.enter_shocks(shock for shock in instance.events if shock.name in held or shock.probability > 0)
         if gap_limit > 0:
             self.enter_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
         problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, objective_limit=most)

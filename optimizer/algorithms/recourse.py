@@ -177,7 +177,7 @@ class RecourseEvaluator(Evaluator):
     def __init__(self, instance: Instance, executor: Executor | None = None, future: int = 0) -> None:
         self.instance, self.future = instance, future
         self.executor = executor or recourse_executor(instance, 1)
-        self.subproblems: SubproblemSolver = self.executor.memory[KEPT][future]
+        self.subproblems: SubproblemSolver = self.executor.memory[SUBPROBLEMS][future]
         self._homes = _homes(self.subproblems.batches, self.executor.homes)
         self._notes: list[str] = []
         self._bases: dict[tuple[int, RecourseTask], Basis] = {}
@@ -405,7 +405,7 @@ class RecourseEvaluator(Evaluator):
 # The key of a worker's memory for its subproblems. The number of shocks below which one process is done before others
 # have started, and below which solvers for other threads are not worth building. The largest number of threads that the
 # interpreter's lock leaves busy.
-KEPT, FEW_FOR_PROCESSES, FEW_FOR_THREADS, MOST_THREADS = "subproblems", 400, 100, 4
+SUBPROBLEMS, FEW_FOR_PROCESSES, FEW_FOR_THREADS, MOST_THREADS = "subproblems", 400, 100, 4
 
 
 def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str | None = None) -> Executor:
@@ -429,8 +429,8 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     elif (size := process_count(size)) > 1:
         executor = ProcessExecutor(size, setup_of(instances), _first_tasks(solvers, size))
     elif threads > 1:
-        executor = ThreadExecutor([{KEPT: _for_thread(solvers)} for _ in range(1, threads)])
-    executor.memory[KEPT] = solvers
+        executor = ThreadExecutor([{SUBPROBLEMS: _for_thread(solvers)} for _ in range(1, threads)])
+    executor.memory[SUBPROBLEMS] = solvers
     return executor
 
 
@@ -452,7 +452,7 @@ def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Ta
 
 def solve_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
     """Solve the recourse of a batch of shocks with the worker's subproblems: a task for workers."""
-    solver: SubproblemSolver = memory[KEPT][request.future]
+    solver: SubproblemSolver = memory[SUBPROBLEMS][request.future]
     return solver.solve(request)
 
 
@@ -463,7 +463,7 @@ def setup_of(instances: Sequence[Instance]) -> Setup:
 
 
 def _build_subproblems(memory: Memory, instances: Sequence[Instance]) -> None:
-    memory[KEPT] = _solvers(instances)
+    memory[SUBPROBLEMS] = _solvers(instances)
 
 
 def _solvers(instances: Sequence[Instance]) -> list[SubproblemSolver]:
@@ -480,7 +480,7 @@ def _for_thread(solvers: Sequence[SubproblemSolver]) -> list[SubproblemSolver]:
 
 def _write_windows(memory: Memory, lengths: Sequence[tuple[int, int]]) -> None:
     for future, length in lengths:
-        memory[KEPT][future].window(length)
+        memory[SUBPROBLEMS][future].window(length)
 
 
 def _homes(batches: Sequence[ShockBatch], size: int) -> list[int]:

@@ -55,7 +55,7 @@ WEAK_RELAXATION = 0.3
 # The name under which the basis of a relaxation is stored.
 RELAXATION = "relaxation"
 # Fractional parts from which an integer counts as nearly opened, and up to which it counts as barely opened.
-NEARLY, BARELY = 0.7, 0.05
+NEARLY_OPENED, BARELY_OPENED = 0.7, 0.05
 # Largest number of LPs that one dive solves.
 MOST_SOLVES = 40
 # An integer of the relaxation agrees with a plan's if they differ by at most this; and time limit in seconds of the
@@ -66,13 +66,13 @@ ALIKE, NEARBY_SECONDS = 0.3, 10.0
 DiveStep = tuple[npt.NDArray[np.intp], bool]
 # Largest number of cut rounds; fractional parts from which on points are rounded up; largest number of divisors δ tried
 # per row.
-MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
+MOST_CUT_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
 # For a weak relaxation: largest number of its own fractional parts used as thresholds besides the first, and the step
 # to which they are rounded.
-MOST_LEVELS, LEVEL = 6, 1e-3
+MOST_LEVELS, LEVEL_STEP = 6, 1e-3
 # For a weak relaxation: up to this number of cuts in all, per integer, they cost HiGHS more time than they save. A tree
 # over it may end soon if the rows raise its bound by more than the second share.
-ENOUGH, RAISED = 0.05, 0.05
+FEW_CUTS, RAISED = 0.05, 0.05
 # Range of fractions f: rows beyond it are weak, or spoilt by the solver's errors.
 LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
 # Least violation of a row, which is scaled so that its right-hand side is an integer.
@@ -223,8 +223,8 @@ def dive(
 def _steps(fractions: Vector, opens: bool) -> Iterator[DiveStep]:
     """Yield the rounding step to try, then those to try if it leaves no solution."""
     largest = np.array([np.argmax(fractions)])
-    nearly = np.flatnonzero(fractions >= NEARLY)
-    barely = np.flatnonzero((fractions > INTEGRALITY) & (fractions <= BARELY))
+    nearly = np.flatnonzero(fractions >= NEARLY_OPENED)
+    barely = np.flatnonzero((fractions > INTEGRALITY) & (fractions <= BARELY_OPENED))
     if len(nearly) > 1:
         yield nearly, True
     elif not opens and not len(nearly) and len(barely):
@@ -314,7 +314,7 @@ class FloorCuts:
         new = [row for row in self.known if id(row) not in there]
         if new:
             relaxation = self._add(new)
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MOST_CUT_ROUNDS):
             new = self._violated(relaxation.values)
             if not new or len(self.known) + len(new) <= self._too_few:
                 break
@@ -346,7 +346,7 @@ class FloorCuts:
     @property
     def _too_few(self) -> float:
         """The total number of cuts up to which they are not worth adding."""
-        return ENOUGH * len(self.model.solver.integers) if self.is_weak else 0.0
+        return FEW_CUTS * len(self.model.solver.integers) if self.is_weak else 0.0
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:
         """Yield the rows that floors require of the plan, at points near `values`.
@@ -376,10 +376,10 @@ class FloorCuts:
         if not self.is_weak:
             return list(THRESHOLDS)
         at = np.maximum(plan[self.is_whole], 0.0)
-        fractions = np.unique(LEVEL * np.round((at - np.floor(at + INTEGRALITY)) / LEVEL))
+        fractions = np.unique(LEVEL_STEP * np.round((at - np.floor(at + INTEGRALITY)) / LEVEL_STEP))
         levels = fractions[fractions > 0.0][::-1]
         chosen = np.linspace(0, len(levels) - 1, min(len(levels), MOST_LEVELS)).astype(np.intp)
-        return [THRESHOLDS[0], *(levels[chosen] - LEVEL).tolist()]
+        return [THRESHOLDS[0], *(levels[chosen] - LEVEL_STEP).tolist()]
 
     def _point(self, plan: Vector, threshold: float) -> Vector:
         """Return the plan with its integers rounded up from `threshold` on, and the sizes that they allow."""

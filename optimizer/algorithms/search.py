@@ -49,7 +49,7 @@ ADDED = 4
 # Where floors fail, all shocks that count are put into one model if their recourse has no more rows than this. With
 # 2,000 to 6,000 rows it takes 0.4 to 1.4 times as long as Benders decomposition, with 9,000 to 17,000 rows 1.5 to 3
 # times; with 200 rows, where several futures make the tree large, a tenth.
-FEW_ROWS = 7_000
+FEW_GAP_ROWS = 7_000
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Search:
         evaluator: "Evaluator",
         problem: ProblemVariant = LEAST_COST,
         add: int = ADDED,
-        few_rows: float = FEW_ROWS,
+        few_rows: float = FEW_GAP_ROWS,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.tree = instance.tree

@@ -6,7 +6,7 @@
     constraint generation   (`constraint_generation`) in all other cases
 
 Where floors cannot all be kept, the last two continue with the shocks that leave a gap under the do-nothing plan or
-have a probability: the extensive form of these finds the least gap if they are few (`FEW_ROWS`), else Benders
+have a probability: the extensive form of these finds the least gap if they are few (`FEW_GAP_ROWS`), else Benders
 decomposition.
 
 `Settings.strategy` requests one of them; ``auto``, the default, decides by the instance. Two cases override the
@@ -32,7 +32,7 @@ from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_in_wor
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator, recourse_executor
-from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
+from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import ModelWriter
@@ -67,7 +67,7 @@ def best_plan(
     hints: Hints = NOTHING_KNOWN,
     *,
     add: int = ADDED,
-    few_rows: float = FEW_ROWS,
+    few_rows: float = FEW_GAP_ROWS,
 ) -> SearchResult:
     """Find the cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
 

@@ -55,7 +55,7 @@ from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
 from optimizer.units import Described, Quantity, Share, least_whole, parse_amount
 
-MOST, LAST_SEED = 100_000, 10**15
+MOST_SAMPLES, LAST_SEED = 100_000, 10**15
 VARIED = "varied"
 _MONTHS = "Duration, months: whole periods, or a distribution, whose draws are rounded to whole periods, at least one."
 _SCALE = "Factor of all severities of a sample: a number or a distribution; the product is clipped to 1."
@@ -70,7 +70,7 @@ def _parse_whole(value: Any, least: int, most: int) -> int:
 
 
 _INTEGER = WithJsonSchema({"type": ["integer", "string"]})
-Count = Annotated[int, BeforeValidator(partial(_parse_whole, least=1, most=MOST)), _INTEGER]
+Count = Annotated[int, BeforeValidator(partial(_parse_whole, least=1, most=MOST_SAMPLES)), _INTEGER]
 Seed = Annotated[int, BeforeValidator(partial(_parse_whole, least=0, most=LAST_SEED)), _INTEGER]
 
 
@@ -220,7 +220,7 @@ def scale_counts(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int)
     Raises:
         ArgumentError: `samples` is not 1 … 100,000, or `seed` is not 0 … 1e15.
     """
-    samples = whole_number("samples", samples, 1, MOST)
+    samples = whole_number("samples", samples, 1, MOST_SAMPLES)
     seed = whole_number("seed", seed, 0, LAST_SEED)
     whole = sum(spec.count for spec in ensembles.values())
     exact = {name: samples * spec.count / whole for name, spec in ensembles.items()}

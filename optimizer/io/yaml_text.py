@@ -48,7 +48,7 @@ from optimizer.units import parse_amount
 FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")
 _DASHES = re.compile(r"(^|\s)-{3,}(\s|$)")
-WIDTH, LONG = 120, 100
+LINE_WIDTH, LONG_VALUE = 120, 100
 FIELD = 3  # the keys of the path to a field of an object: its section, its name, the field
 _PLAIN = re.compile(r"^[^\W\d][^#:,\[\]{}\"]*$")
 # Periods, and amounts with a suffix.
@@ -350,7 +350,7 @@ class _Writer:
         """Return whether an object fits into one line and no comment is about its content."""
         line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
         has_own = any(len(other) > len(place) and other[: len(place)] == place for other in self.comments)
-        return len(line) <= LONG and not has_own
+        return len(line) <= LONG_VALUE and not has_own
 
     def _field(self, place: Place, value: Any, indent: str) -> Iterator[str]:
         """Yield the lines of a field of an entry, with its comments after it."""
@@ -368,16 +368,17 @@ class _Writer:
 
     def _line(self, place: Place, value: Any, indent: str) -> Iterator[str]:
         key, beside = _key(place[-1]), self._comments_behind(place)
-        is_long = isinstance(value, str) and len(value) > LONG and re.fullmatch(r"\S+( \S+)*", value)
+        is_long = isinstance(value, str) and len(value) > LONG_VALUE and re.fullmatch(r"\S+( \S+)*", value)
         if is_long and value.isprintable() and not beside:
             yield f"{indent}{key}: >-"
-            yield from textwrap.wrap(value, WIDTH - 2, initial_indent=f"{indent}  ", subsequent_indent=f"{indent}  ",
-                                     break_long_words=False, break_on_hyphens=False)  # fmt: skip
+            yield from textwrap.wrap(value, LINE_WIDTH - 2, initial_indent=f"{indent}  ",
+                                     subsequent_indent=f"{indent}  ", break_long_words=False,
+                                     break_on_hyphens=False)  # fmt: skip
         else:
             # Values of overrides in scenarios and branches are written unchanged.
             text = dump_flow(value) if place[0] in ("scenarios", "futures") else _short(value)
             line = f"{indent}{key}: {text}"
-            if len(place) == FIELD and len(line + beside) > WIDTH:
+            if len(place) == FIELD and len(line + beside) > LINE_WIDTH:
                 yield from _wrap(beside.removeprefix("  # "), f"{indent}# ", indent)
                 beside = ""
             yield f"{line}{beside}"
@@ -400,7 +401,7 @@ class _Writer:
 
 def _wrap(text: str, first: str, indent: str) -> list[str]:
     """Wrap a comment into lines of its own; the first line begins with `first`."""
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=f"{indent}# ",
+    return textwrap.wrap(text, LINE_WIDTH, initial_indent=first, subsequent_indent=f"{indent}# ",
                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
 

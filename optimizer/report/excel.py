@@ -49,9 +49,9 @@ from optimizer.tolerances import ROUNDING
 from optimizer.units import short
 
 # Most and fewest characters of a column; most across a page in print, and in a line of a note; codes of paper and line.
-WIDEST, NARROWEST, ACROSS, NOTE, A4, DOTTED = 70, 8, 220, 110, 9, 4
+WIDEST_COLUMN, NARROWEST_COLUMN, ACROSS, NOTE, A4, DOTTED = 70, 8, 220, 110, 9, 4
 # Index of the row with the heads of the columns; most characters of a cell, and most rows of a sheet.
-HEAD, LONGEST, ROWS = 3, 32_767, 1_048_000
+HEAD_ROW, LONGEST_CELL, MOST_SHEET_ROWS = 3, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
 
 
@@ -415,32 +415,32 @@ class _Writer:
         for j, column in enumerate(frame.columns):
             unit, head = unit_of_cells(column), column.head.replace("\n", " ")
             head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
-            self._write_text(worksheet, HEAD, j, head, bold=True, bottom=1, text_wrap=True, **_side(column, j))
+            self._write_text(worksheet, HEAD_ROW, j, head, bold=True, bottom=1, text_wrap=True, **_side(column, j))
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
-            widths.append(min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2))
+            widths.append(min(WIDEST_COLUMN, max(NARROWEST_COLUMN, *map(len, head.split()), *map(len, shown)) + 2))
             worksheet.set_column(j, j, widths[j])
             lines = max(lines, len(wrap(head, widths[j] - 2)))
-        worksheet.set_row(HEAD, 15 * lines)  # LibreOffice places charts by the heights in the file
+        worksheet.set_row(HEAD_ROW, 15 * lines)  # LibreOffice places charts by the heights in the file
         # A spreadsheet adds a margin to each column.
         worksheet.fit_to_pages(-(-sum(widths, len(widths)) // ACROSS), 0)
         return widths
 
     def write(self, sheet: OutputSheet) -> None:
         """Write one sheet: title, note, head, rows, chart."""
-        frame = first_rows(sheet.frame, ROWS)
+        frame = first_rows(sheet.frame, MOST_SHEET_ROWS)
         worksheet = self.book.add_worksheet(frame.name)
         self._write_text(worksheet, 0, 0, frame.title, bold=True, font_size=14)
         self._write_note(worksheet, frame.note.replace("–:", "empty cell:"), self._write_head(worksheet, frame))
         for j, column in enumerate(frame.columns):
             unit, side = unit_of_cells(column), _side(column, j)
             for i, value in enumerate(frame.values[j]):
-                self._write_cell(worksheet, HEAD + 1 + i, j, value, unit, **side, **sheet.look(i, j))
-        last, right = HEAD + max(1, len(frame)), len(frame.columns) - 1
-        worksheet.freeze_panes(HEAD + 1, sheet.frozen)
+                self._write_cell(worksheet, HEAD_ROW + 1 + i, j, value, unit, **side, **sheet.look(i, j))
+        last, right = HEAD_ROW + max(1, len(frame)), len(frame.columns) - 1
+        worksheet.freeze_panes(HEAD_ROW + 1, sheet.frozen)
         if sheet.is_list:
-            worksheet.autofilter(HEAD, 0, last, right)
+            worksheet.autofilter(HEAD_ROW, 0, last, right)
         if sheet.margins_from is not None and len(frame):
-            area = (HEAD + 1, sheet.margins_from, last, right)
+            area = (HEAD_ROW + 1, sheet.margins_from, last, right)
             bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
             worksheet.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
             worksheet.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
@@ -449,7 +449,7 @@ class _Writer:
             self._add_chart(worksheet, frame, sheet.chart, last)
         worksheet.set_landscape()
         worksheet.set_paper(A4)
-        worksheet.repeat_rows(HEAD)
+        worksheet.repeat_rows(HEAD_ROW)
         if sheet.frozen:
             worksheet.repeat_columns(0, sheet.frozen - 1)
 
@@ -463,20 +463,20 @@ class _Writer:
             worksheet.write_number(i, j, without_noise(value), self.style(num_format=number_format(value, unit)))
         else:
             text = "∞" if value == math.inf else str(value)
-            self._write_text(worksheet, i, j, text, text_wrap=len(text) > WIDEST, **look)
+            self._write_text(worksheet, i, j, text, text_wrap=len(text) > WIDEST_COLUMN, **look)
 
     def _write_text(self, worksheet: Any, i: int, j: int, text: str, **properties: Any) -> None:
         """Write a text; mark it as text if a spreadsheet would compute it as a formula once its cell is edited."""
         marked = {"quote_prefix": True} if starts_formula(text) else {}
-        worksheet.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
+        worksheet.write_string(i, j, text[:LONGEST_CELL], self.style(**properties, **marked))
 
     def _add_chart(self, worksheet: Any, frame: Frame, chart: Chart, last: int) -> None:
         drawn = self.book.add_chart({"type": chart.kind})
         for j in chart.columns:
             drawn.add_series({
-                "name": [frame.name, HEAD, j],
-                "categories": [frame.name, HEAD + 1, 0, last, 0],
-                "values": [frame.name, HEAD + 1, j, last, j],
+                "name": [frame.name, HEAD_ROW, j],
+                "categories": [frame.name, HEAD_ROW + 1, 0, last, 0],
+                "values": [frame.name, HEAD_ROW + 1, j, last, j],
                 **({"line": {"dash_type": "dash", "color": _RED}} if j in chart.dashed else {}),
             })  # fmt: skip
         # Excel takes a name that begins with an equals sign for a reference to a cell.
@@ -489,7 +489,7 @@ class _Writer:
         drawn.set_legend({"none": True} if len(chart.columns) == 1 else {"position": "bottom"})
         drawn.set_size({"width": 760, "height": 380})
         # Beside the table, or below one that fills the screen.
-        at = (HEAD, len(frame.columns) + 1) if len(frame.columns) <= 8 else (last + 2, 0)
+        at = (HEAD_ROW, len(frame.columns) + 1) if len(frame.columns) <= 8 else (last + 2, 0)
         worksheet.insert_chart(*at, drawn, {"description": chart.title})
 
 

@@ -44,7 +44,7 @@ CANDIDATES, PROBE, STRONG_FROM = 8, 100, 6
 MOST_GAIN = 0.01
 # The guessed cutoff lies this multiple of the last search's distance above the root relaxation; a guess that proved too
 # low is widened by the second factor.
-GUESS, WIDER = 1.25, 2.0
+GUESS, GUESS_GROWTH = 1.25, 2.0
 # The first guess without a history, as a share of the objective; and the least guess, as a share of the distance to a
 # cutoff.
 FIRST_GUESS, GUESSED_PART = 0.02, 0.3
@@ -241,7 +241,7 @@ class TreeSearch:
         """
         while self._open or (self._postponed and not self.source.is_over):
             if not self._open:
-                self._guess = self._guess_at(WIDER * (self._guess - self.root))
+                self._guess = self._guess_at(GUESS_GROWTH * (self._guess - self.root))
                 self._open, self._postponed = sorted(self._postponed), []
             node = heapq.heappop(self._open)
             # A postponed node may have a lower bound than all open ones: the time may have ended during its LP.

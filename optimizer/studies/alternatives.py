@@ -172,13 +172,13 @@ def _with_ranges_and_plans(
 def _near_search(
     instance: Instance, cheapest: Result, cost_limit: float, settings: Settings, solver: WhatIfSolver
 ) -> NearOptimalSearch:
-    """Build the search over plans within a cost limit, on a model of the shocks that shape the cheapest plan."""
+    """Build the search over plans within a cost limit, on a model of the shocks held for the cheapest plan."""
     has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
     # Floors without a shortage cost may be missed where no gap in money is left; a limit of 0 would enforce them.
     gap, shocks = max(POSITIVE, cheapest.survival_gap) if has_gap else 0.0, frozenset[str]()
     if cheapest.survives:
         near_bound = replace(settings, mip_gap=min(1.0, max(settings.mip_gap, PLAN_GAP, cheapest.mip_gap or 0.0)))
-        shocks = solver.shaping_shocks(cheapest, near_bound)
+        shocks = solver.find_held_shocks(cheapest, near_bound)
     return NearOptimalSearch(
         instance,
         settings,

@@ -157,7 +157,7 @@ def solve_instance(
         notes: remarks of the caller to show with the result.
         load_seconds: seconds spent on reading the instance, for `Result.seconds`.
         evaluator: a warm evaluator of an instance that differs only in its policy; it stays open.
-        held_shocks: shocks with which constraint generation starts, such as those that were tight before.
+        held_shocks: shocks that the model holds from the start of constraint generation.
         plan: a known plan, which bounds constraint generation if it keeps the rules; other strategies ignore it.
 
     Raises:

@@ -23,7 +23,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.workers import Task, own_clock
 from optimizer.arguments import ArgumentError, whole_number
-from optimizer.disruptions.ensemble import MOST, sample_names
+from optimizer.disruptions.ensemble import MOST_SAMPLES, sample_names
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, require_extra
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
@@ -92,7 +92,7 @@ def check_samples(samples: int, seed: int, *, may_be_none: bool = False) -> tupl
     """
     if may_be_none and samples in range(1, FEWEST):
         raise ArgumentError("samples", samples, f"write at least {FEWEST}, or 0 for none.")
-    drawn = whole_number("samples", samples, 0 if may_be_none else FEWEST, MOST)
+    drawn = whole_number("samples", samples, 0 if may_be_none else FEWEST, MOST_SAMPLES)
     return drawn, whole_number("seed", seed, 0, LAST_SAMPLE_SEED)
 
 

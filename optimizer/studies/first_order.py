@@ -2,7 +2,7 @@
 
 The effect is the derivative of the total cost, or of the survival gap if floors fail, times the distance from the value
 to the farther end of its range: the change in a small step (`STEP`) towards that end, scaled up. In a small model
-(`FEW_ROWS`) the linear programme is solved again. In a larger one the change of the Lagrangian L is taken:
+(`FEW_LP_ROWS`) the linear programme is solved again. In a larger one the change of the Lagrangian L is taken:
 
     L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x) + Σ_j d_j (u_j(n) − x_j)
     f         total cost, or the survival gap if floors fail
@@ -49,9 +49,9 @@ from optimizer.tolerances import FEASIBILITY, ROUNDING
 
 # Key under which a worker keeps L of the unchanged instance, by the parts that are written.
 BASE = "base of linear effects"
-# Models with at most `FEW_ROWS` rows are solved again for each number, which takes less time than writing them. Numbers
-# move by `STEP`, as a share of the distance to the end.
-FEW_ROWS, STEP = 5_000, 1e-3
+# Models with at most `FEW_LP_ROWS` rows are solved again for each number, which takes less time than writing them.
+# Numbers move by `STEP`, as a share of the distance to the end.
+FEW_LP_ROWS, STEP = 5_000, 1e-3
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class DualScreen:
         builder, duals = found.duals.builder, found.duals
         values, cheapest = values_by_mark(builder, duals.values), values_by_mark(found.builder, found.values)
         row_duals = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
-        bounds, is_small = _bound_costs(duals), len(builder.rows) <= FEW_ROWS
+        bounds, is_small = _bound_costs(duals), len(builder.rows) <= FEW_LP_ROWS
         if not is_small and instance.policy.objective.kind != "expected":
             return None
         shocks = _counted_shocks(instance, values, {**row_duals, **bounds})
@@ -210,7 +210,7 @@ def _written_shocks(duals: DualValues, instance: Instance) -> frozenset[str]:
     every = frozenset(event.name for event in instance.events)
     paths = {row.mark.path for row in duals.builder.rows}
     rows = len(duals.builder.rows) * (1 + len(every)) / max(1, len(paths - {""}))
-    return every if rows <= FEW_ROWS and no_sample_may_fail(instance) else every & paths
+    return every if rows <= FEW_LP_ROWS and no_sample_may_fail(instance) else every & paths
 
 
 def _counted_shocks(instance: Instance, values: Mapping[Mark, float], duals: Mapping[Mark, float]) -> frozenset[str]:

@@ -265,7 +265,7 @@ def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, colu
     return replace(faced, costs=costs)
 
 
-POINT = 0.01
+PERCENT_POINT = 0.01
 MOST_PRICES = 12
 MONTH_LESS = "one month less"
 # What a point is, by step.
@@ -351,20 +351,24 @@ def _limit_of_row(instance: Instance, duals: DualValues, row: Row, price: float)
     owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
     if what == "floor" and row.t is not None:
         demanded = instance.path(instance.event(row.mark.path)).demand_at(owner, row.t)
-        yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * demanded
+        yield f"the floor of {name} in {row.mark.path}", "one point lower", PERCENT_POINT * demanded
     elif what in ("max", "most"):
-        yield _largest_size(name), "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
+        yield _largest_size(name), "1 % more", PERCENT_POINT * getattr(instance.options[owner], "max_size", 0.0)
     elif what == "limit":
         # The remainder of a cut under leverage is a share of capacity, as the other bounds on capacity are.
-        yield _capacity(name), "1 % more", POINT * _activity_in_row(duals, row)
+        yield _capacity(name), "1 % more", PERCENT_POINT * _activity_in_row(duals, row)
     elif what == "run" and owner in instance.options:
         # The activity runs at the share `min_utilisation` of the capacity in force.
         share = getattr(instance.options[owner], "min_utilisation", 0.0)
-        yield f"{name} having to run in the baseline", "one point less", POINT * _activity_in_row(duals, row) / share
+        yield (
+            f"{name} having to run in the baseline",
+            "one point less",
+            PERCENT_POINT * _activity_in_row(duals, row) / share,
+        )
     elif what == "deter":
         yield from _deterrence(instance, row.mark.path)
     elif what == "balance" and row.rhs < 0:
-        yield f"the scrap there is: {name}", "1 % more", POINT * -row.rhs
+        yield f"the scrap there is: {name}", "1 % more", PERCENT_POINT * -row.rhs
     else:
         yield from _limit_of_policy_row(instance, duals, row, price)
 
@@ -389,22 +393,26 @@ def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
     made = None if adversary is None else adversary.attack(attack, instance.horizon)
     if adversary is not None and made is not None:
         needed = adversary.deterred_from - adversary.price(made.targets)
-        yield "the attack budget to be deterred", "1 % less", POINT * adversary.deterred_from / needed
+        yield "the attack budget to be deterred", "1 % less", PERCENT_POINT * adversary.deterred_from / needed
 
 
 def _limit_of_policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
     """Yield the name, the step and the step's size of the limit that a policy row sets."""
     what = row.mark.what
     if what == "budget":
-        yield "the budget", "1 % more", POINT * row.rhs
+        yield "the budget", "1 % more", PERCENT_POINT * row.rhs
     elif what.startswith("annual_budget"):
-        yield f"the budget of {what.rsplit('_', 1)[1]}", "1 % more", POINT * row.rhs
+        yield f"the budget of {what.rsplit('_', 1)[1]}", "1 % more", PERCENT_POINT * row.rhs
     elif what.startswith("force_"):
         o, _, year = what.removeprefix("force_").rpartition("_")
         step = "1 % less" if price > 0 else "1 % more"
-        yield f"having to buy {display_name(instance, o)} in {year}", step, POINT * row.rhs
+        yield f"having to buy {display_name(instance, o)} in {year}", step, PERCENT_POINT * row.rhs
     elif what.startswith(("max_share", "min_share")):
-        yield _share_rule_name(instance, what), "one point looser", POINT * _production(instance, duals, what, row.t)
+        yield (
+            _share_rule_name(instance, what),
+            "one point looser",
+            PERCENT_POINT * _production(instance, duals, what, row.t),
+        )
 
 
 def rule_name(rule: SurvivalRule) -> str:
@@ -419,7 +427,7 @@ def _limit_of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[
     if row.mark.what == "floor" and row.t is not None:
         demanded = path.demand_at(row.mark.owner, row.t)
         name = f"the floor of {display_name(instance, row.mark.owner)} in {rule_name(rule)}"
-        yield name, "one point lower", POINT * demanded
+        yield name, "one point lower", PERCENT_POINT * demanded
     elif row.mark.what == "left" and has_only_stocks(instance):
         columns = duals.builder.columns
         used = sum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.path)
@@ -449,7 +457,7 @@ def _share_rule_name(instance: Instance, what: str) -> str:
 
 
 def _limit_of_column(instance: Instance, column: Column) -> Iterator[StepSize]:
-    name, what, size = display_name(instance, column.mark.owner), column.mark.what, POINT * column.upper
+    name, what, size = display_name(instance, column.mark.owner), column.mark.what, PERCENT_POINT * column.upper
     words = {
         "size": _largest_size(name),
         "stock": f"the largest stock of {name}",

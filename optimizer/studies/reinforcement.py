@@ -33,7 +33,7 @@ from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_DUAL
 from optimizer.units import greatest_whole, least_whole
 
 # Number of additions to try, parts of the amount that the slopes suggest, number of failed shocks to check on.
-MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200
+MOST_ADDITIONS_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def find_reinforcements(
     gap = subgradients.gap[checked]
     best = promising(instance, evaluator, plan, -subgradients.subgradient, gap)
     found, inoperable, baseline = [], [], BaselineSupport(instance, plan, clock)
-    for candidate in best[:MOST_TRIED]:
+    for candidate in best[:MOST_ADDITIONS_TRIED]:
         trials = _try_amounts(evaluator, baseline, candidate, checked, gap)
         if trials:
             found.append(_reinforcement(instance, candidate, trials))

@@ -78,7 +78,7 @@ def _ask_moved(
     instance: Instance,
     moved: MovedNumbers,
     settings: Settings,
-    first: frozenset[str],
+    held: frozenset[str],
     plan: Plan,
     lists_attacks: bool,
 ) -> VariantOutcome | None:
@@ -96,7 +96,7 @@ def _ask_moved(
     except InstanceError:
         return VariantOutcome("unusable")
     with own_clock(memory, settings) as clock, WhatIfSolver(variant, settings, clock) as solver:
-        solver.learn(plan, first)
+        solver.learn(plan, held)
         found = solver.ask()
         here = outcome(solver, variant, found)
         return _with_gap_in(instance, solver, here, found) if moved.takes_gap_as_is and here.has_plan else here
@@ -185,7 +185,7 @@ def sensitivity(
     _require_ranges(instance)
     require_known(known, instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
-    # A known plan needs no search, only its active shocks and duals: the time limit then applies to later tasks only.
+    # A known plan needs no search, only its held shocks and duals: the time limit then applies to later tasks only.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
@@ -316,7 +316,7 @@ class _SensitivitySearch:
         settings = self.settings
         with WhatIfSolver(self.instance, before_tolerance_base(settings), self.clock, self.listener) as solver:
             if known is not None and known.bound is not None:
-                # The search only has to find the active shocks and dual values of the known plan.
+                # The search only has to find the held shocks and dual values of the known plan.
                 solver.learn(known.plan, frozenset())
                 self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known)))
             else:
@@ -371,7 +371,7 @@ class _SensitivitySearch:
 
     def answers(self, variants: Sequence[MovedNumbers], what: str) -> dict[int, VariantOutcome]:
         """Solve for each set of numbers; return outcomes by index, without those not reached in time."""
-        fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
+        fixed = (self.settings, self.found.held, self.found.plan, self.lists_attacks)
         tasks = [Task(_ask_moved, (self.instance, each, *fixed)) for each in variants]
         result: dict[int, VariantOutcome] = {}
         self.listener(Progress(task=what, total=len(tasks)))

@@ -29,13 +29,14 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread, finite_or_none
 from optimizer.studies import study_frames
+from optimizer.studies.boxes import CONFIDENCE
 from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.tolerances import POSITIVE, ROUNDING
 
 SensitivityStatus = Literal["proven", "stopped", "none"]
 # Number of harmonics that RBD-FAST uses.
 HARMONICS = 6
-RESAMPLES, LEVEL = 200, 0.95
+RESAMPLES = 200
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
 
 
@@ -214,7 +215,7 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
     with np.errstate(invalid="ignore"):
         numbers = {"num_vars": len(names), "names": list(names)}
         found = analyze(
-            numbers, drawn, values / size, M=HARMONICS, num_resamples=RESAMPLES, conf_level=LEVEL, seed=seed
+            numbers, drawn, values / size, M=HARMONICS, num_resamples=RESAMPLES, conf_level=CONFIDENCE, seed=seed
         )
     rows = zip(names, found["S1"], np.nan_to_num(found["S1_conf"], nan=1.0), strict=True)
     weights = (Weight(name, float(s1), float(margin)) for name, s1, margin in rows)

@@ -55,7 +55,7 @@ LONG_MONTHS = 120.0
 # What the argument `chokepoints` may hold.
 CHOKEPOINT_FORM = "a Chokepoint that every_chokepoint(instance) of optimizer.studies.time_to_survive yields"
 # Limit on the number of iterations towards the longest time.
-MOST_STEPS = 200
+MOST_TIME_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -399,7 +399,7 @@ class _YearOfPlan:
                 holds[tested] = lasts[tested] >= time * (1.0 - SAME_TIME)
         lasts[holds] = most
         falling = np.flatnonzero(~holds) if restarting else np.zeros(0, dtype=np.intp)
-        for _ in range(MOST_STEPS):
+        for _ in range(MOST_TIME_STEPS):
             if not len(falling):
                 break
             before, lasts[falling] = lasts[falling], self._model(cuts, falling, lasts[falling]).longest()

@@ -1,7 +1,7 @@
 """What-ifs about one instance, each of which starts from the results of earlier ones.
 
 A what-if solves the instance or a variant of it (another budget, an option left out, a floor one point lower). Shocks
-that were active before are in the model from the start, the last plan bounds the search, and subproblems stay warm if
+that earlier models held are in the model from the start, the last plan bounds the search, and subproblems stay warm if
 the variant differs only in its policy. Results are plans proven to the MIP gap of the settings; they are not audited,
 since they are not reported as plans.
 
@@ -49,7 +49,7 @@ from optimizer.tolerances import POSITIVE, SAME_VALUE
 # Key of a worker's memory for the branching gains recorded before its start.
 GAINS = "gains"
 # Largest number of variants whose subproblems stay warm.
-KEPT = 3
+MOST_WARM = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class WhatIfResult:
     gap: float = 0.0
     gap_bound: float = 0.0
     plan: Plan = field(default_factory=Plan)
-    active: frozenset[str] = frozenset()  # names of the shocks in the model
+    held: frozenset[str] = frozenset()  # names of the shocks in the model
     seconds: float = 0.0  # seconds of the solve
 
     @property
@@ -90,7 +90,7 @@ class WhatIfSolver:
         self.settings = settings or before_tolerance_base(Settings(mip_gap=GAP_SHARE))
         self.clock = clock or Clock()
         self._warm: list[tuple[Instance, RecourseEvaluator]] = []
-        self._active: frozenset[str] = frozenset()
+        self._held: frozenset[str] = frozenset()
         self._plan: Plan | None = None
         self.pseudo_costs: PseudoCostsByObjective = {}
         self.keeper = ModelKeeper()
@@ -113,9 +113,9 @@ class WhatIfSolver:
         """Start from branching gains that were recorded elsewhere."""
         self.pseudo_costs[""] = PseudoCosts(dict(gains))
 
-    def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
-        """Set the plan (or None) from which the next what-if starts, and add active shocks."""
-        self._plan, self._active = plan, self._active | active
+    def learn(self, plan: Plan | None, held: frozenset[str]) -> None:
+        """Set the plan (or None) from which the next what-if starts, and add shocks that its model holds."""
+        self._plan, self._held = plan, self._held | held
 
     def ask(
         self,
@@ -124,36 +124,36 @@ class WhatIfSolver:
         settings: Settings | None = None,
         seconds: float | None = None,
         bound: float = -math.inf,
-        first_shocks: frozenset[str] | None = None,
+        held_shocks: frozenset[str] | None = None,
     ) -> WhatIfResult:
         """Find the best plan of a variant, by default of the instance itself.
 
         If floors cannot be kept, the least-cost problem returns the plan with the least gap, and other problems have no
         plan. After `seconds`, the incumbent is returned; it may not survive every shock. `bound` is a proven lower
-        bound on the objective of all plans that keep every floor. `first_shocks` names the shocks in the model from the
-        start, in place of the shocks that were active before.
+        bound on the objective of all plans that keep every floor. `held_shocks` names the shocks in the model from the
+        start, in place of those that earlier models held.
 
         Raises:
             SolverError: the solver failed.
         """
         with self.clock.for_at_most(math.inf if seconds is None else seconds):
-            shocks = self._active if first_shocks is None else first_shocks
+            shocks = self._held if held_shocks is None else held_shocks
             return self._solve(variant or self.instance, problem, settings or self.settings, bound, shocks)
 
     def _solve(
-        self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float, first: frozenset[str]
+        self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float, held: frozenset[str]
     ) -> WhatIfResult:
         began, evaluator = time.perf_counter(), self.evaluator(instance)
-        first &= {event.name for event in instance.events}
+        held &= {event.name for event in instance.events}
         plans = () if self._plan is None else (self._plan,)
-        hints = Hints(first, plans, bound=bound, keeper=self.keeper if instance.tree.is_single else None)
+        hints = Hints(held, plans, bound=bound, keeper=self.keeper if instance.tree.is_single else None)
         solved = best_plan(instance, settings, self.clock, self.listener_of(problem), problem, evaluator, hints)
         self.latest = solved
         found = what_if_result(instance, problem, solved)
         if found.survives and math.isfinite(found.cost) and self._misses_free_floor(instance, problem, found.plan):
             found = replace(found, gap=POSITIVE)
         if found.status != "infeasible":
-            self.learn(found.plan, found.active)
+            self.learn(found.plan, found.held)
         return replace(found, seconds=time.perf_counter() - began)
 
     def listener_of(self, problem: ProblemVariant) -> Listener:
@@ -172,17 +172,17 @@ class WhatIfSolver:
         left = evaluator.gaps(evaluator.plan_values([plan]), self.clock)
         return bool(failing_beyond_allowed(instance, left.gap, left.fails).any())
 
-    def shaping_shocks(self, result: Result, settings: Settings) -> frozenset[str]:
-        """Return the names of the shocks that a model needs to have `result` as its best plan.
+    def find_held_shocks(self, result: Result, settings: Settings) -> frozenset[str]:
+        """Return the names of shocks that are enough for a model to have `result` as its best plan.
 
         They are known from an earlier what-if, or found by another search; all shocks if that search is stopped.
         """
-        if not self._active:
+        if not self._held:
             self.learn(result.plan, frozenset())
             found = self.ask(settings=settings, bound=-math.inf if result.bound is None else result.bound)
             if found.status != "optimal":
                 return frozenset(event.name for event in self.instance.events)
-        return self._active
+        return self._held
 
     def search(self, instance: Instance, settings: Settings) -> SearchResult:
         """Return the best plan of a variant, as the strategy returns it."""
@@ -198,7 +198,7 @@ class WhatIfSolver:
         made = RecourseEvaluator(instance, recourse_executor(instance, self.settings.jobs, self.settings.cluster))
         made.pseudo_costs = self.pseudo_costs
         self._warm.append((instance, made))
-        if len(self._warm) > KEPT:
+        if len(self._warm) > MOST_WARM:
             # Keep the first, which is the evaluator of the instance itself or of the first variant.
             _, old = self._warm.pop(1)
             old.close()
@@ -233,7 +233,7 @@ def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchRe
         gap=solved.gap,
         gap_bound=solved.gap_bound,
         plan=read_plan(instance, solved.builder, values),
-        active=written,
+        held=written,
     )
 
 

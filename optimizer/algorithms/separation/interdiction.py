@@ -211,7 +211,7 @@ class AttackProgrammes:
 
 
 # Largest number of rounds in which bounds on dual values are passed up the supply chain.
-MOST_ROUNDS = 10_000
+MOST_PASSES = 10_000
 
 
 def dual_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
@@ -222,7 +222,7 @@ def dual_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, 
         shortage: by segment, the cost of a tonne short below its floor.
     """
     found = dict.fromkeys(instance.commodities, 0.0)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MOST_PASSES):
         best = {c: _best_use(instance, shortage, found, c) for c in found}
         if all(best[c] <= found[c] for c in found):
             return found

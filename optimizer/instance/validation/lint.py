@@ -77,8 +77,8 @@ def floors_have_a_shortage_cost(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 _SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles")
-# Names shorter than SHORTEST are often one letter apart (Iran, Iraq); those above LONGEST are no names of regions.
-SHORTEST, LONGEST = 5, 40
+# Names shorter than SHORTEST are often one letter apart (Iran, Iraq); those above LONGEST_WORD are no names of regions.
+SHORTEST, LONGEST_WORD = 5, 40
 # A factor of demand or cost in a shock is rarely larger than this.
 LARGEST_FACTOR = 50
 _SEPARATORS = re.compile(r"[\s._-]+")
@@ -152,7 +152,7 @@ def _neighbours(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield pairs of names one letter apart, found by comparing the names with one letter removed."""
     left: dict[str, list[str]] = {}
     for name in names:
-        if not SHORTEST <= len(name) <= LONGEST:
+        if not SHORTEST <= len(name) <= LONGEST_WORD:
             continue
         rests = {name[:i] + name[i + 1 :] for i in range(len(name))} | {name}
         others = dict.fromkeys(other for rest in rests for other in left.get(rest, ())[:SHORTEST])

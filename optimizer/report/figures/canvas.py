@@ -31,7 +31,7 @@ from optimizer.levers import KINDS
 from optimizer.results.plan import SourceShare
 
 # Width of an A4 page between its margins, inches.
-WIDTH = 7.1
+FIGURE_WIDTH = 7.1
 # Least distance between two labels of an axis, inches.
 _LABEL_DISTANCE = 0.06
 # Characters in a line of a panel's title.
@@ -74,7 +74,7 @@ class Canvas:
 
 
 def new_canvas(
-    title: str, height: float, rows: Sequence[float] = (1.0,), *, shares_axis: bool = False, width: float = WIDTH
+    title: str, height: float, rows: Sequence[float] = (1.0,), *, shares_axis: bool = False, width: float = FIGURE_WIDTH
 ) -> Canvas:
     """Create an empty figure with a title and panels below each other.
 

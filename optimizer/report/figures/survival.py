@@ -13,12 +13,12 @@ from optimizer.instance.derived import cut_words, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
     BLUE,
+    FIGURE_WIDTH,
     GREY,
     INK,
     PURPLE,
     QUIET,
     VERMILION,
-    WIDTH,
     Canvas,
     add_footer,
     format_as_amounts,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 # Largest number of rows, of rows if each shock has its own, and of shocks with paths; of more, the most critical are
 # shown.
-MOST, EVERY, PATHS = 40, 200, 80
+MOST_LINES, MOST_SHOCK_LINES, MOST_PATHS = 40, 200, 80
 Spans = tuple[tuple[int, int], ...]
 
 
@@ -135,10 +135,10 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
         every: whether each shock has its own row.
     """
     rows = row_outcomes(shock_rows(instance, [each.name for each in result.shocks], every=every), result)
-    rows = worst_rows(rows, EVERY if every else MOST)
+    rows = worst_rows(rows, MOST_SHOCK_LINES if every else MOST_LINES)
     ordered = sorted(result.shocks, key=lambda each: (each.excused, *urgency(each)))
     names = [row.worst.name for row in rows] + [each.name for each in ordered]
-    kept = frozenset(list(dict.fromkeys(names))[: max(PATHS, len(rows))])
+    kept = frozenset(list(dict.fromkeys(names))[: max(MOST_PATHS, len(rows))])
     return rows, tuple(each.name for each in result.shocks if each.name in kept)
 
 
@@ -289,7 +289,7 @@ def draw_heatmap(
     from matplotlib.patches import Patch
 
     segments, is_many = list(instance.demands), any(row.is_many for row in rows)
-    width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
+    width = min(11.0, max(FIGURE_WIDTH, 2.9 + 0.42 * len(segments)))
     # The slanted names of segments take most of what stands above the rows.
     above = max(1.5, 0.3 + 0.04 * max(len(display_name(instance, d)) for d in segments))
     cells = [[_cell(instance, row, d) for d in segments] for row in rows]

@@ -44,7 +44,7 @@ from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, wi
 from optimizer.units import si
 
 # Significant digits of numbers in the report.
-DIGITS = 7
+REPORT_DIGITS = 7
 # Beyond this number of characters, chains and paths through shocks are kept only for the plan at hand.
 MOST_CHARACTERS = 1_050_000
 
@@ -392,5 +392,5 @@ def _tidy_number(number: float) -> float | None:
     """Return a number to seven significant digits, as an integer if it is whole; None if it is infinite."""
     if not math.isfinite(number):
         return None
-    rounded = float(f"{number:.{DIGITS}g}")
+    rounded = float(f"{number:.{REPORT_DIGITS}g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded

@@ -123,7 +123,7 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
 
 
 # Limits of the table of shocks: rows, names in a cell, and characters of a name.
-MOST_ROWS, LISTED, WIDEST_NAME = 100, 3, 24
+MOST_SHOCK_ROWS, MOST_NAMES, WIDEST_NAME = 100, 3, 24
 _OF_HITS = "Cuts: activities that lose capacity, and how much at worst. Below floors: in all, with nothing bought."
 
 
@@ -138,7 +138,7 @@ def _hits_table(instance: Instance, summary: Summary, *, every: bool) -> Table:
     def cells(hit: ShockHit) -> list[str]:
         window, gap = windowed(hit.first, hit.last, "–"), si(hit.gap) if hit.gap > 0 else "–"
         below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
-        return [window, _hit_text(instance, hit), list_names(below, LISTED) if below else "none", gap]
+        return [window, _hit_text(instance, hit), list_names(below, MOST_NAMES) if below else "none", gap]
 
     gap = f"Gap\n{instance.money}"
     return cross_table(
@@ -156,13 +156,13 @@ def _hits_table(instance: Instance, summary: Summary, *, every: bool) -> Table:
 
 
 def _folded_hits(summary: Summary) -> tuple[list[tuple[str, ShockHit]], str]:
-    """Return a label and the worst shock of each entry, at most `MOST_ROWS`, and the part of the caption on this."""
+    """Return a label and the worst shock of each entry, at most `MOST_SHOCK_ROWS`, and the part of the caption."""
     many = {row.worst.name: f"\nworst of {row.shocks:,}" for row in summary.struck if row.shocks > 1}
     rows = [(row.worst.name + many.get(row.worst.name, ""), row.worst) for row in summary.struck]
     caption = "\nA family is one row, that of its worst shock; --all lists each shock." if many else ""
-    if len(rows) > MOST_ROWS:
-        caption += f"\nOf {len(rows):,} rows the {MOST_ROWS} with the largest gaps; --all lists each shock."
-        rows = sorted(rows, key=lambda row: -row[1].gap)[:MOST_ROWS]
+    if len(rows) > MOST_SHOCK_ROWS:
+        caption += f"\nOf {len(rows):,} rows the {MOST_SHOCK_ROWS} with the largest gaps; --all lists each shock."
+        rows = sorted(rows, key=lambda row: -row[1].gap)[:MOST_SHOCK_ROWS]
     return rows, caption
 
 
@@ -173,8 +173,8 @@ def _wide_column(ratio: int) -> dict[str, Any]:
 def _hit_text(instance: Instance, hit: ShockHit) -> str:
     ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
     cuts = [f"{display_name(instance, name)} {percent(severity)}" for name, severity in ordered]
-    parts = [f"cuts {list_names(cuts, LISTED)}" if cuts else "nothing is cut"]
-    if len(hit.demand) > LISTED:
+    parts = [f"cuts {list_names(cuts, MOST_NAMES)}" if cuts else "nothing is cut"]
+    if len(hit.demand) > MOST_NAMES:
         low, high = min(hit.demand.values()), max(hit.demand.values())
         parts.append(f"demand of {len(hit.demand)} segments ×{low:.3g} to ×{high:.3g}")
     else:

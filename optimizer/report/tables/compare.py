@@ -37,10 +37,10 @@ from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_up
 
 # Width of the labels, of a column by budget, and of a column by case.
-LABELS, WIDTH, WIDER = 24, 11, 15
+LABEL_WIDTH, BUDGET_WIDTH, CASE_WIDTH = 24, 11, 15
 MOST_SHARES = 8
 # Significant digits of money, and the most that fit into a column.
-DIGITS, MOST_DIGITS = 4, 7
+MONEY_DIGITS, MOST_MONEY_DIGITS = 4, 7
 KEPT, FAILS, CHANGED = "green", "bold red", "bold"
 TableRow = tuple[str | Text, list[Text]]
 
@@ -167,8 +167,8 @@ def column_tables(
     if not columns:
         return []
     by_case = len({column.case for column in columns}) > 1
-    each, rows = WIDER if by_case else WIDTH, _Rows(comparison, columns, by_case=by_case)
-    fit = max(2, (width - LABELS) // each)
+    each, rows = CASE_WIDTH if by_case else BUDGET_WIDTH, _Rows(comparison, columns, by_case=by_case)
+    fit = max(2, (width - LABEL_WIDTH) // each)
     against = "the first column" if by_case else "the column to its left"
     left, parts = list(range(len(columns))), list[RenderableType]()
     while left:
@@ -195,8 +195,8 @@ def _columns_table(
         "" if rows.by_case else f"Budget, {comparison.cases[columns[0].case].money}",
         [rows.head(columns[i]) for i in chosen],
         lines,
-        labels={"width": LABELS - 2},
-        layout={"width": (WIDER if rows.by_case else WIDTH) - 2},
+        labels={"width": LABEL_WIDTH - 2},
+        layout={"width": (CASE_WIDTH if rows.by_case else BUDGET_WIDTH) - 2},
     )
 
 
@@ -281,18 +281,18 @@ class _Rows:
     def _cost_digits(self) -> int:
         """Return the digits of total costs and of costs without shocks, one number as their difference is a price."""
         has_both = cost_without_shocks_differs(self.columns)
-        return max(self._digits("total_cost"), self._digits("calm_cost") if has_both else DIGITS)
+        return max(self._digits("total_cost"), self._digits("calm_cost") if has_both else MONEY_DIGITS)
 
     def _digits(self, name: Literal["total_cost", "calm_cost", "price_of_survival"]) -> int:
-        """Return the digits that show a tenth of the least proven difference of a figure, `DIGITS` to `MOST_DIGITS`."""
+        """Return the digits that show a tenth of the least proven difference of a figure, within the two limits."""
         found = [column.result for column in self.columns if column.result.baseline is not None]
         results = [result for result in found if getattr(result, name) is not None]
         largest = max((abs(getattr(result, name)) for result in results), default=0.0)
         if largest <= 0:
-            return DIGITS
+            return MONEY_DIGITS
         least = min(_proven_differences(results, name), default=largest)
         needed = math.floor(math.log10(largest)) - math.floor(math.log10(least / 10)) + 1
-        return min(max(needed, DIGITS), MOST_DIGITS)
+        return min(max(needed, MONEY_DIGITS), MOST_MONEY_DIGITS)
 
     def _lacks(self) -> Iterator[TableRow]:
         """Yield a row for each segment short in the baseline: the largest unserved share of demand, and its period."""
@@ -434,7 +434,7 @@ def _cases_table(comparison: Comparison) -> Table:
         [budget_text(budget) for budget in budgets],
         [(case, [cell(case, budget) for budget in budgets]) for case in comparison.cases],
         caption="Shocks survived; below it the total cost where all are, else the survival gap (✗).",
-        labels={"max_width": LABELS + 10},
+        labels={"max_width": LABEL_WIDTH + 10},
     )
 
 

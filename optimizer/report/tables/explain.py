@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Widths of the columns of titles and of figures, characters.
 LABEL, FIGURE = 16, 16
 # Below this relative difference, need and supply read alike in three digits, and the difference itself is printed.
-NEARLY = 0.005
+SAME_IN_DIGITS = 0.005
 # Largest share of all demand that a repair may give up.
 MOST_GIVEN_UP = 0.5
 _MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
@@ -62,7 +62,7 @@ def shortage_text(instance: Instance, why: Reason) -> str:
 def _supply_text(why: Reason) -> str:
     """Describe the amount available to a plan for the conflict alone, or the amount missing if that is small."""
     missing = why.needed - why.had
-    if missing < NEARLY * why.needed:
+    if missing < SAME_IN_DIGITS * why.needed:
         return f", {si(missing, 't')} more than a plan for this conflict alone has"
     return f"; a plan for this conflict alone has {si(why.had, 't')}"
 

@@ -26,10 +26,10 @@ from optimizer.studies.measure import ProvenDifference
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si, si_down, si_up
 
-# Digits of costs and of their differences.
-DIGITS, FINE_DIGITS = 3, 4
+# Digits of differences of costs, and of costs.
+DIFFERENCE_DIGITS, COST_DIGITS = 3, 4
 # Layout of a table as wide as the screen, most of it for labels.
-WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
+WIDE_LAYOUT: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 # Characters that a future and the labels need in the regret table.
 WIDTH_OF_FUTURE, WIDTH_OF_LABELS = 12, 28
 # Caption of a table in which gaps have a price.
@@ -56,7 +56,7 @@ def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[Renderable
 # Figures that are known between two bounds.
 
 
-def band_text(low: float, high: float, money: str, digits: int = DIGITS) -> str:
+def band_text(low: float, high: float, money: str, digits: int = DIFFERENCE_DIGITS) -> str:
     """Return an amount between proven bounds: one figure if both read alike, else a range that is rounded outwards."""
     if not math.isfinite(low):
         return f"at most {si_up(high, money, digits)}"
@@ -71,7 +71,7 @@ def band_text(low: float, high: float, money: str, digits: int = DIGITS) -> str:
 
 def _difference(band: ProvenDifference, money: str, reference: float) -> str:
     """Return the range of a difference; 0 if it is negligible beside the `reference` amount."""
-    if band.high <= 10.0 ** (-FINE_DIGITS) * abs(reference):
+    if band.high <= 10.0 ** (-COST_DIGITS) * abs(reference):
         return f"0 {money}".rstrip()
     return band_text(band.low, band.high, money)
 
@@ -178,7 +178,7 @@ def _kind_text(found: FuturesStudy, value: MeasuredCost | None, meaning: str) ->
     if not value.is_comparable:
         stopped = "; the search was stopped at this plan" if value.is_open else ""
         return f"FAILS: an expected survival gap of {si(value.gap, money)}{stopped} ({meaning})"
-    cost = band_text(value.bound, value.cost, money, FINE_DIGITS)
+    cost = band_text(value.bound, value.cost, money, COST_DIGITS)
     if value.survives:
         return f"{found.measure} {cost} ({meaning})"
     return f"{found.measure_with_gaps} {cost}; FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
@@ -279,7 +279,7 @@ def _questions_table(found: FuturesStudy) -> Table:
             for (question, asked), row in rows.items()
         ],
         caption=_date_marks(found, {kind for row in rows.values() for kind in kinds if kind not in row}),
-        **WIDE,
+        **WIDE_LAYOUT,
     )
 
 
@@ -340,7 +340,7 @@ def _regret_summary(found: FuturesStudy) -> Table:
         caption="Regret: what the plan costs more than the informed plan of the future in which it is followed"
         f"{', all costs with gaps at their price' if priced else ''}. {_regret_marks(found)}"
         "Rules of other futures that it breaks are counted, not enforced.",
-        **WIDE,
+        **WIDE_LAYOUT,
     )
 
 
@@ -355,7 +355,7 @@ def _regret_marks(found: FuturesStudy) -> str:
 
 def _followed_cells(found: FuturesStudy, followed: Sequence[FollowedPlan], number: int) -> list[str]:
     own, gap = found.alone[number], max((each.gap for each in followed if each.gap is not None), default=None)
-    own_cost = DASH if own is None else si(own.priced_cost, digits=FINE_DIGITS)
+    own_cost = DASH if own is None else si(own.priced_cost, digits=COST_DIGITS)
     if len(followed) < len(found.alone):
         return [own_cost, *[UNKNOWN] * 4]
     broken = sum(len(each.broken_rules) for each in followed)
@@ -386,7 +386,7 @@ def _regret_matrix(found: FuturesStudy) -> Table:
         [(Text(plan), [_regret_cell(rows.get((plan, future))) for future in names]) for plan in names],
         caption=f"{PRICED if found.has_priced_gaps else LARGER_GAP} * it breaks a rule of that future."
         f"{_negative_regret_note(found)}",
-        **WIDE,
+        **WIDE_LAYOUT,
     )
 
 
@@ -441,7 +441,7 @@ def _orders_table(found: FuturesStudy) -> Table:
         "plans, the smallest. First ordered: with foresight; the adaptive plan may order it later. Signposts: "
         "questions open then on which it depends, and when they are answered.",
         layouts={ordered_in: shared, "Signposts": shared, "First\nordered": left},
-        **WIDE,
+        **WIDE_LAYOUT,
     )
 
 

@@ -27,7 +27,7 @@ from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
 
 # Most segments and events shown, the worst first; and the fewest samples of a weak spot that is named.
-SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
+SEGMENTS, EVENTS, FEWEST_SAMPLES = 20, 12, 20
 # Most effects of a shock that are shown.
 MOST_EFFECTS = 3
 # Labels of the criteria of `most_helpful`.
@@ -118,7 +118,7 @@ def cut_off_words(stress: Stress) -> Iterator[str]:
 
 def weak_spot(stress: Stress, groups: Sequence[SampleGroup]) -> SampleGroup | None:
     """Return the group with the smallest share survived among large ones; None if none is below the whole."""
-    large = [each for each in groups if each.samples >= min(ENOUGH, stress.samples)]
+    large = [each for each in groups if each.samples >= min(FEWEST_SAMPLES, stress.samples)]
     weak = min(large, key=lambda each: each.share, default=None)
     return weak if weak is not None and weak.share < stress.share else None
 

@@ -17,7 +17,7 @@ from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurv
 from optimizer.units import fixed, si
 
 # Most rows that are shown, and the width from which on the worst year has a column of its own.
-MOST, WIDE = 40, 100
+MOST_EXPOSURES, WIDE_SCREEN = 40, 100
 # Shorter times are marked.
 MONTHS_OF_A_YEAR = 12.0
 
@@ -80,7 +80,7 @@ def _shortest_text(instance: Instance, breaking: Sequence[Exposure], *, with_pla
 
 
 def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
-    years, is_wide = found.years, width >= WIDE
+    years, is_wide = found.years, width >= WIDE_SCREEN
     chosen = _years_shown(instance, found)
 
     def cells(exposure: Exposure) -> list[str | Text]:
@@ -92,7 +92,7 @@ def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exp
         "Time to survive",
         "Chokepoint",
         [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Fails first"],
-        [(_exposure_title(instance, exposure), cells(exposure)) for exposure in rows[:MOST]],
+        [(_exposure_title(instance, exposure), cells(exposure)) for exposure in rows[:MOST_EXPOSURES]],
         caption=_exposure_caption(instance, found, rows),
         labels={"ratio": 3},
         layout={"no_wrap": True},
@@ -123,12 +123,12 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
         lines.append(
             "Nothing is cut: months until a floor fails without any cut; only what fails a floor sooner is listed."
         )
-    if any(each.deliberate for each in rows[:MOST]):
+    if any(each.deliberate for each in rows[:MOST_EXPOSURES]):
         lines.append("! deliberate: leverage, where a plan has any, restrains it.")
     if any(map(_is_more_than_steady_cuts, instance.shocks.values())):
         lines.append("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its "
                      "window, surge, floors and reliability of deals.")  # fmt: skip
-    left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
+    left, others = len(rows) - MOST_EXPOSURES, len(found.exposures) - len(found.ending)
     if left > 0:
         lines.append(f"{plural(left, 'more chokepoint')} that break a floor later are not shown.")
     if others:

@@ -252,12 +252,12 @@ def _explain_plan(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart
     """Yield the values of the parts of a surviving plan, then the deadlines of its options."""
     what_ifs.report("which shocks bind")
     with what_ifs.solver.clock.for_at_most(WHAT_IF_SECONDS):
-        active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
+        held = what_ifs.solver.find_held_shocks(result, what_ifs.solver.settings)
     cost, bound = result.total_cost, result.bound
     if what_ifs.instance is not what_ifs.solver.instance:
         eased = what_ifs.solve_survivable("the cost with eased floors")
         cost, bound = (eased.found.cost, finite_or_none(eased.found.bound)) if eased.is_proven else (cost, bound)
-    context, survivable = PlanContext(result.plan, cost, bound, active), dict[str, bool | None]()
+    context, survivable = PlanContext(result.plan, cost, bound, held), dict[str, bool | None]()
     with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as parallel:
         for value in _consistent(what_ifs.instance, parallel.part_values(plan_parts(what_ifs.instance, context))):
             survivable |= {value.of: value.survives} if value.kind == "lever" else {}

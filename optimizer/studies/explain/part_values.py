@@ -33,13 +33,14 @@ from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.what_ifs import FEASIBILITY_GAP, SurvivalAnswer, WhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
+from optimizer.studies.outcomes import PERCENT_POINT
 from optimizer.tolerances import FINEST_SHARE
 
 # Changes that can only make the optimum cheaper, or only dearer. A later build may do either, since its upkeep is paid
 # for a shorter time.
 RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
-# Change of a floor, as a share of demand, and of a date, in months.
-POINT, MONTHS = 0.01, 3.0
+# Change of a date, in months.
+DELAY_MONTHS = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class PlanContext:
     plan: Plan
     cost: float  # its total cost
     bound: float | None  # the proven lower bound of the cost; None if there is none
-    active: frozenset[str]  # the shocks that shape the plan; others have no value
+    held: frozenset[str]  # the shocks that its model held; all that shape it are among them, others have no value
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,10 @@ def plan_parts(instance: Instance, context: PlanContext) -> list[PlanPart]:
 
 
 def _shocks(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Yield each family with several shocks that shape the plan, then each shock that shapes it."""
+    """Yield each family with several shocks that the model held, then each shock that it held."""
     entries: dict[str, list[str]] = {}
     for event in instance.events:
-        if event.name in context.active:
+        if event.name in context.held:
             entries.setdefault(event.entry, []).append(event.name)
     for entry, some in entries.items():
         if len(some) > 1:
@@ -105,9 +106,9 @@ def _floors(instance: Instance) -> Iterator[PlanPart]:
         floors = {floor for floor in _floors_of(instance, d) if floor > 0}
         if not floors:
             continue
-        if min(floors) <= 1.0 - POINT:
-            yield PlanPart("dearer floor", d, change=POINT)
-        yield PlanPart("cheaper floor", d, change=-POINT)
+        if min(floors) <= 1.0 - PERCENT_POINT:
+            yield PlanPart("dearer floor", d, change=PERCENT_POINT)
+        yield PlanPart("cheaper floor", d, change=-PERCENT_POINT)
 
 
 def _floors_of(instance: Instance, d: str) -> set[float]:
@@ -123,7 +124,7 @@ def _floors_of(instance: Instance, d: str) -> set[float]:
 def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
     """Yield each build three months later, and three months sooner, or by its lead time if that is shorter."""
     horizon = instance.horizon
-    months = float(horizon.whole(MONTHS) * horizon.months)
+    months = float(horizon.whole(DELAY_MONTHS) * horizon.months)
     lead = {o: option.lead_time for o in context.plan.bought if (option := instance.sized.get(o)) is not None}
     yield from (PlanPart("later", o, change=months) for o in lead)
     saved = {o: min(months, float(horizon.whole(lead[o]) * horizon.months)) for o in lead}
@@ -173,7 +174,7 @@ class PartValuation:
         """Find the cheapest surviving plan of a variant; the search starts from the explained plan."""
         # The plan is no valid start if a lever that it uses is left out.
         is_impossible = part.kind in ("lever", "kind")
-        self.what_ifs.solver.learn(None if is_impossible else self.context.plan, self.context.active)
+        self.what_ifs.solver.learn(None if is_impossible else self.context.plan, self.context.held)
         bound = self.context.bound if self._can_only_cost(part.kind, is_freed=not rows) else None
         words = part.words(self.what_ifs.instance)
         return self.what_ifs.solve_survivable(words, variant, rows, bound=-math.inf if bound is None else bound)

@@ -184,7 +184,7 @@ def _floor_repair(instance: Instance, factor: float, most: float) -> Repair:
 
 
 # Largest number of what-ifs about the size of one repair; bisection needs only a few.
-MOST_TRIED = 40
+MOST_SIZES_TRIED = 40
 NOT_ALL_TRIED = "not every size was tried, and no size tried works"
 # Texts by kind of repair if none of its sizes works.
 AT_NO_SIZE: Mapping[str, str] = {"sooner": "no number of months is enough", "demand": "no amount is enough"}
@@ -232,7 +232,7 @@ class _Trials:
             return True
         first = last if self.steps.is_nested else first
         if (first, last) not in self.known:
-            if self.what_ifs.is_over or len(self.known) >= MOST_TRIED:
+            if self.what_ifs.is_over or len(self.known) >= MOST_SIZES_TRIED:
                 return None
             self._try(first, last)
         return self.known[first, last].holds
@@ -248,7 +248,7 @@ class _Trials:
         """Explain why no size works, or why that is not known."""
         if is_known:
             return self.steps.why if self.steps.is_nested else AT_NO_SIZE[self.steps.kind]
-        return NOT_ALL_TRIED if len(self.known) >= MOST_TRIED else "it was stopped before that was known"
+        return NOT_ALL_TRIED if len(self.known) >= MOST_SIZES_TRIED else "it was stopped before that was known"
 
 
 def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:

@@ -96,11 +96,11 @@ class WhatIfs:
         problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
         bound: float = -math.inf,
-        first: frozenset[str] | None = None,
+        held: frozenset[str] | None = None,
     ) -> WhatIfResult:
-        """Solve a variant; `words` name it for the listener; `bound`, `first`: see `WhatIfSolver.ask`."""
+        """Solve a variant; `words` name it for the listener; `bound`, `held`: see `WhatIfSolver.ask`."""
         self.report(words)
-        return self.solver.ask(variant or self.instance, problem, settings, WHAT_IF_SECONDS, bound, first)
+        return self.solver.ask(variant or self.instance, problem, settings, WHAT_IF_SECONDS, bound, held)
 
     def solve_survivable(
         self,
