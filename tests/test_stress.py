@@ -427,6 +427,19 @@ def test_an_option_whose_requirement_comes_too_late_is_no_addition(by_hand: so.R
     assert [each.option for each in found.reinforcements.additions] == ["reserve"]
 
 
+@pytest.mark.parametrize("name", ["line", "permit"])
+def test_an_option_without_a_possible_size_is_neither_added_nor_opened(by_hand: so.Result, name: str) -> None:
+    # Units of 12: 36 is below the least size of 40, and 48 above the largest, 40.
+    options = data()["options"]
+    options["line"] = {**options["plant"], "min_size": 1, "requires": "permit"}
+    options["plant"] |= {"max_size": 20}
+    options["permit"] = {"kind": "partnership", "process": "imports", "max_size": 40, "fixed_cost": 1, "reliability": 0}
+    options[name] |= {"max_size": 40, "min_size": 40, "unit_size": 12}
+    found = so.stress(planned(so.read(data(options=options)), by_hand.plan), samples=40, seed=1)
+    assert found.reinforcements is not None
+    assert [each.option for each in found.reinforcements.additions] == ["reserve"]
+
+
 def test_a_broken_chain_is_traced_to_where_it_breaks() -> None:
     # Magnets are made at home, from oxide that the rival makes: what is short is oxide.
     processes = {

@@ -29,7 +29,7 @@ from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.studies.stress_result import Reinforcement, Reinforcements, Trial
-from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_DUAL
+from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_DUAL, ROUNDING
 from optimizer.units import greatest_whole, least_whole
 
 # Number of additions to try, parts of the amount that the slopes suggest, number of failed shocks to check on.
@@ -191,7 +191,11 @@ def promising(
         if option.is_stock:
             points = list(_stock_additions(instance, plan, instance.stocks[o], found["", o, "stock"], saving))
         else:
-            sizes = {name: found.get(("", name, "size"), {}) for name in instance.sized}
+            # An option of whose units no number lies within its limits can be neither added nor opened.
+            sizes = {
+                name: found.get(("", name, "size"), {}) if _least_size(one) <= one.max_size * (1 + ROUNDING) else {}
+                for name, one in instance.sized.items()
+            }
             points = list(_size_additions(instance, plan, instance.sized[o], sizes, saving))
         promises = [point.promise(gap) for point in points]
         most = max(promises, default=0.0)
