@@ -157,6 +157,14 @@ def test_what_pays_for_itself_is_no_waste() -> None:
     assert found.waste.cost == pytest.approx(250)
 
 
+def test_what_costs_nothing_to_buy_is_waste_where_it_costs_something_to_keep() -> None:
+    # A plant that is leased: 70 t for 2027 and 2028 at 4 a year cost 560. 50 t are needed; 20 t less save 160.
+    found = one(so.read(data(options=option("plant", capex=0, fixed_opex=4))), {"builds": {"plant": {2026: 70}}})
+    assert found.result.total_cost == pytest.approx(300 + 560)
+    assert found.waste.changes == (PlanChange("plant", "2026", 70.0, pytest.approx(50), 0.0),)
+    assert (found.waste.outlay, found.waste.cost) == (0.0, pytest.approx(160))
+
+
 def test_what_a_failing_plan_wastes_keeps_its_gaps() -> None:
     # Two bans: that of 2027 fails by 30 t, that of 2028 as well. 10 t of the stock bought in 2028 come too late.
     shocks = {"ban": {"start": [2027, 2028], "months": 12, "cuts": [{"region": "rival", "severity": 1}]}}
@@ -549,6 +557,18 @@ def test_what_one_future_needs_is_no_waste() -> None:
     (change,) = late.waste.changes  # type: ignore[union-attr]
     assert (change.futures, late.waste.cost) == (("low",), pytest.approx(500))  # type: ignore[union-attr]
     assert late.idle == ()  # type: ignore[union-attr]
+
+
+def test_what_a_future_keeps_for_nothing_is_waste_though_it_was_free() -> None:
+    # Leased in 2028 at 7 a year, to work in 2029: 10 t/yr whatever the answer cost 70. `low` needs none: ½ × 70.
+    leased = so.load(WAIT, ["options.plant.capex=0", "options.plant.fixed_opex=7"])
+    (plan,) = evaluate_futures(leased, {"builds": {"plant": {2028: 10}}}).plans
+    assert plan.result.expected_cost == pytest.approx(70)
+    (change,) = plan.waste.changes  # type: ignore[union-attr]
+    assert (change.option, change.futures, change.money) == ("plant", ("low",), 0)
+    assert plan.waste.cost == pytest.approx(35)  # type: ignore[union-attr]
+    (use,) = plan.uses or ()
+    assert (use.futures, use.needed_in) == (("high", "low"), ("high",))
 
 
 def test_what_is_missing_waits_for_the_answer() -> None:

@@ -265,7 +265,7 @@ class PlanReduction:
         plans: upper limits on purchases, one plan per future.
         evaluator: evaluates the recourse of the instance, of all futures jointly where there are several.
         settings: solver, and relative gap.
-        tolerance: absolute gap in money to which the saving is proven.
+        tolerance: absolute gap in money to which the saving is proven; 0, of purchases that are free: as by `settings`.
         clock: a deadline.
         listener: receives an event for each round.
     """
@@ -327,7 +327,7 @@ class PlanReduction:
         model.bound(kept, 0.0, 0.0)
         columns, most = self._most(builder)
         model.bound(columns, 0.0, most)
-        result = model.solve(tolerance=self.tolerance)
+        result = model.solve(tolerance=self.tolerance or None)
         return None if result.values is None else read_joint_plan(self.tree, builder, result.values.tolist())
 
     def _limit_gaps(self, builder: ModelBuilder, failing: set[str]) -> None:

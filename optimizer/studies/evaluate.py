@@ -370,15 +370,15 @@ class _PurchaseSearch:
 
     def waste(self) -> PlanWaste | None:
         """Find the purchases that the reduced plan leaves out; None if the time ran out."""
-        spent = self.expected([money_spent(future.instance, plan) for future, plan in self.parts()])
-        if spent <= 0:
+        if not any(plan.bought for plan in self.plans):
             return PlanWaste()
+        spent = self.expected([money_spent(future.instance, plan) for future, plan in self.parts()])
         reduced = self.reduce(self.instance, self.plans, self.evaluator, spent)
         if reduced is None:
             return None
         costs, outlays = zip(*(self.operate(number, plan) for number, plan in enumerate(reduced)), strict=True)
         saved = self.result.expected_cost - self.expected(costs)
-        if saved <= NEGLIGIBLE * spent:
+        if saved <= NEGLIGIBLE * (spent or abs(self.result.expected_cost)):
             return PlanWaste()
         return PlanWaste(self.changes(reduced), self.result.outlay - self.expected(outlays), saved)
 
@@ -412,10 +412,9 @@ class _PurchaseSearch:
     def reduce_alone(self, number: int) -> Plan | None:
         """Reduce the plan to the cheapest one that is no worse in any shock of one future; None if the time ran out."""
         instance, plan = self.tree.futures[number].instance, self.plans[number]
-        spent = money_spent(instance, plan)
-        if spent <= 0:
+        if not plan.bought:
             return plan
-        found = self.reduce(instance, [plan], self.evaluator.futures[number], spent)
+        found = self.reduce(instance, [plan], self.evaluator.futures[number], money_spent(instance, plan))
         return None if found is None else found[0]
 
     def reduce(

@@ -212,9 +212,9 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
     """Find the purchases that the reduced plan leaves out; None if the time ran out."""
     instance, plan, clock = found.instance, found.result.plan, solver.clock
     evaluator, settings = solver.evaluator(instance), solver.settings
-    spent = money_spent(instance, plan)
-    if spent <= 0:
+    if not plan.bought:
         return PlanWaste()
+    spent = money_spent(instance, plan)
     search = PlanReduction(instance, [plan], evaluator, settings, GAP_SHARE * spent, clock, solver.listener)
     plans = search.run()
     if plans is None:
@@ -222,7 +222,7 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
     (reduced,) = plans
     solved = evaluate_fixed_plan(instance, reduced, evaluator, settings, clock)
     saved = found.result.total_cost - solved.objective
-    if saved <= NEGLIGIBLE * spent:
+    if saved <= NEGLIGIBLE * (spent or abs(found.result.total_cost)):
         return PlanWaste()
     assert solved.values is not None
     needed = outlay(solved.builder, instance, ()).value(solved.values.tolist())
