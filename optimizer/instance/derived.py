@@ -317,12 +317,21 @@ class Unchecked:
         return self.declared.get(section, frozenset())
 
     def unmatched(self, place: Place, cuts: Iterable[ActivitySelector]) -> Iterator[Problem]:
-        """Yield a warning for each cut at a place that matches no activity; none while names are unresolved."""
+        """Yield a warning for each cut at a place that matches no activity, and for each such name in a list of a cut.
+
+        None while names are unresolved.
+        """
+        index = self.instance.activity_index
         for k, cut in enumerate(cuts if self.resolved else ()):
-            if not self.instance.activity_index.has_match(cut):
+            if not index.has_match(cut):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
                 what = "a cut that matches nothing: no process or option fits all of its fields"
                 yield (*place, "cuts", k), what, cure, "warning"
+                continue
+            for field, name in index.unmatched_names(cut):
+                what = f'"{name}" matches nothing: no process or option fits it and the other fields of the cut'
+                cure = "Correct it, or the process that is meant, or remove it."
+                yield (*place, "cuts", k, field), what, cure, "warning"
 
 
 def field_words(instance: Instance, place: Sequence[str]) -> str:

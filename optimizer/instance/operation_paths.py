@@ -58,6 +58,14 @@ class ActivityIndex:
         """Return whether any activity matches every field of a selector."""
         return next(self._each_match(selector), None) is not None
 
+    def unmatched_names(self, selector: ActivitySelector) -> Iterator[tuple[str, str]]:
+        """Yield each name, with its field, that matches no activity together with the other fields of a selector."""
+        for field in FIELDS:
+            names = getattr(selector, field) or ()
+            for name in names if len(names) > 1 else ():
+                if not self.has_match(selector.model_copy(update={field: (name,)})):
+                    yield field, name
+
     def _each_match(self, selector: ActivitySelector) -> Iterator[str]:
         given = {field: frozenset(names) for field in FIELDS if (names := getattr(selector, field)) is not None}
         if not given:

@@ -11,7 +11,7 @@ A ``*`` stands for any one key; a full path takes precedence over a pattern. Ran
 move together. After reading, each number has its own path. Plans do not use ranges; sensitivity, bands and reports do.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -310,6 +310,23 @@ def assign_ranges(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[d
     return result, findings
 
 
+def unexplained(findings: Iterable[Finding], wrong: Collection[str]) -> list[Finding]:
+    """Return the findings about ranges without those about a value that is wrong, as is what is around it.
+
+    Args:
+        findings: findings about ranges.
+        wrong: where the file has other findings.
+    """
+    return [each for each in findings if not any(path in wrong for path in _paths_to(each.where))]
+
+
+def _paths_to(where: str) -> Iterator[str]:
+    """Yield the path that is a key under `ranges`, and the paths of the entry and the fields around its number."""
+    _, *parts = where.split(".")
+    for depth in range(2, len(parts) + 1):
+        yield ".".join(parts[:depth])
+
+
 class _Owners:
     """The paths and patterns from which places have their ranges."""
 
@@ -332,7 +349,8 @@ def _place_range(document: Document, path: str, spec: RangeSpec) -> tuple[list[P
     """Return the places of numbers to which a path leads, outside sections without ranges, and problems with them."""
 
     def find() -> tuple[list[Place], list[tuple[str, str]]]:
-        places = (place for place in find_places(document.data, path) if place[0] not in WITHOUT_RANGES)
+        found = find_places(document.data, path)
+        places = (place for place in found if place[0] not in WITHOUT_RANGES and not _is_start(place))
         numbers = [place for place in places if parse_numbers(get_value(document.data, place))]
         return numbers, list(_check_range(document, path, spec, numbers))
 
@@ -371,8 +389,16 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
             return
 
 
+def _is_start(place: Place) -> bool:
+    """Return whether a place is that of a start, a period that may be written as a year."""
+    section, *inside = place
+    return inside[:1] == ["starts"] if section == "adversary" else inside[1:2] == ["start"]
+
+
 def _cure_of_path(data: Mapping[str, Any], path: str) -> str:
     """Return the cure for a path to no number: with the nearest name, if the file has no such section or entry."""
+    if any(map(_is_start, find_places(data, path))):
+        return "A start is a period. List those that may come: [2027, 2029]; ensembles have {uniform: [2027, 2029]}."
     parts, found = path.split("."), list[str]()
     while len(found) < 2 and isinstance(data, Mapping) and (length := longest_key(data, parts)):
         found.append(".".join(parts[:length]))

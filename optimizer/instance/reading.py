@@ -41,6 +41,7 @@ from optimizer.instance.ranges import (
     list_uncertain,
     name_ranges,
     shift_to_end,
+    unexplained,
 )
 from optimizer.instance.schema import MEMBERS, Commodity, Instance, Member, Policy, Region
 from optimizer.instance.validation import decisions, lint, names, supply
@@ -262,9 +263,12 @@ def _examine(document: Document, checks: Iterable[Check] = CHECKS) -> tuple[Inst
     instance = reader.read()
     if instance is not None:
         sound = not reader.findings
-        problems = find_problems(Unchecked(instance, reader.declared, sound, resolved=sound), checks)
+        problems = [*find_problems(Unchecked(instance, reader.declared, sound, resolved=sound), checks)]
     else:
-        problems = names.shared_names(reader.declared)
+        problems = [*names.shared_names(reader.declared)]
+        if reader.timeless is not None:
+            unchecked = Unchecked(reader.timeless, reader.declared, sound=False, resolved=False)
+            problems += find_problems(unchecked, _NAMES)
     return instance, reader.findings + [document.finding(*problem) for problem in problems]
 
 
@@ -313,8 +317,9 @@ def _warn_of_early_data(document: Document, base: Instance) -> Iterator[Problem]
 
 
 def _declare(document: Document) -> dict[str, frozenset[str]]:
-    """Return the names that each section declares, including those of faulty objects."""
-    return {section: frozenset(key for key, _ in entries_in(document.data, section)) for section in SECTION_MODELS}
+    """Return the names that each section declares, including those of faulty objects and of misspelt sections."""
+    meant = names.misspelt_keys(document.data, _KNOWN)
+    return {each: names.declared_in(document.data.get(meant.get(each, each))) for each in SECTION_MODELS}
 
 
 class _TooManyFindingsError(Exception):
@@ -323,6 +328,8 @@ class _TooManyFindingsError(Exception):
 
 class _Reader:
     """Validates a document object by object and collects findings."""
+
+    timeless: Instance | None = None  # the instance with a horizon of one year, for checks of names alone
 
     def __init__(self, document: Document) -> None:
         self.document, self.home = document, home_of(document.data)
@@ -355,20 +362,22 @@ class _Reader:
         parts["policy"] = self._read_part("policy", Policy) or Policy()
         parts["adversary"] = self._read_part("adversary", AdversarySpec)
         parts |= {RANGES: self._read_ranges(), SCENARIOS: sound_scenarios(self.document)}
-        given = {**data, "home": self.home}
+        given = {**data, "home": self.home or data.get("home")}
         header = {key: given[key] for key in _HEADER if given.get(key) is not None}
-        header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
-        frame = self._validate(Instance, (), header)
-        return None if horizon is None or frame is None else frame.model_copy(update={"horizon": horizon, **parts})
+        blank = {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
+        frame = self._validate(Instance, (), header | blank) or Instance.model_validate(blank)
+        self.timeless = frame.model_copy(update=parts)
+        return None if horizon is None else frame.model_copy(update={"horizon": horizon, **parts})
 
     def _check_keys(self) -> None:
         data = self.document.data
+        given = {*data, *names.misspelt_keys(data, _KNOWN)}
         for key in data:
             if key not in _KNOWN:
                 self.report((key,), f'"{excerpt(key)}" is no key of an instance', suggest(key, _KNOWN, "The keys are"))
         for required in ("horizon", "commodities", "demands"):
             # A section may be empty, a horizon may not.
-            if required not in data or (required == "horizon" and data[required] is None):
+            if required not in given or (required == "horizon" and data.get(required, "misspelt") is None):
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
 
     def _read_part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
@@ -414,7 +423,9 @@ class _Reader:
 
     def _read_kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
         kind, kinds = entry.get("kind"), ", ".join(KINDS)
-        if kind is None:
+        if kind is None and (near := names.misspelt_kind(entry)) is not None:
+            self.report((*place, near), f'"{excerpt(near)}" is an unknown key', 'Did you mean "kind"?')
+        elif kind is None:
             self.report(place, "kind is missing", f"Add `kind:`, one of {kinds}.")
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{supply.noun(kind)} is no kind of option", f"Write one of {kinds}.")
@@ -437,15 +448,15 @@ class _Reader:
         }
         sound = {path: spec for path, spec in specs.items() if spec is not None}
         result, findings = assign_ranges(self.document, sound)
-        self.findings += findings
+        self.findings += unexplained(findings, {finding.where for finding in self.findings})
         return result
 
     def _validate[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
         try:
             return model.model_validate(entry)
         except ValidationError as errors:
-            for error in errors.errors(include_url=False)[:MOST_FINDINGS]:
-                self.report(*supply.describe_error(model, place, entry, error))
+            for problem in supply.describe_errors(model, place, entry, errors.errors(include_url=False)):
+                self.report(*problem)
             return None
 
 

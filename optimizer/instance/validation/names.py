@@ -11,14 +11,32 @@ from optimizer.disruptions.shock import ActivitySelector
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, named_regions
 from optimizer.instance.overrides import SCENARIOS
-from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, ShareRule
+from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Member, ShareRule
 from optimizer.levers import KINDS, SHOCK_FIELDS
-from optimizer.suggestions import Vocabulary, did_you_mean
-from optimizer.tolerances import MOST_MEMBERS, ROUNDING
+from optimizer.suggestions import Vocabulary, did_you_mean, nearest
+from optimizer.tolerances import MOST_FINDINGS, MOST_MEMBERS, ROUNDING
 from optimizer.units import short
 
 # The word for the home region wherever a region is named, and its name in a file that gives none.
 HOME = "home"
+
+
+def misspelt_keys(data: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
+    """Return the unknown keys of a file that are probably known ones which it lacks, by the known key."""
+    unknown = [key for key in data if key not in known][:MOST_FINDINGS]
+    near = ((nearest(key, known), key) for key in unknown)
+    return {meant: key for meant, key in near if meant is not None and meant not in data}
+
+
+def misspelt_kind(entry: Mapping[str, Any]) -> str | None:
+    """Return the key of an option without `kind` that was probably meant for it, or None."""
+    return nearest("kind", entry.keys() - {field for lever in KINDS.values() for field in lever.model_fields})
+
+
+def declared_in(section: Any) -> frozenset[str]:
+    """Return the names that a section declares; a list of names, which is no section, declares them too."""
+    listed = section if isinstance(section, Mapping | list) else ()
+    return frozenset(each for each in listed if isinstance(each, str))
 
 
 def _kinds(field: str) -> list[str]:
@@ -254,12 +272,16 @@ def members_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     yield from _names_of_members(unchecked)
     yield from _check_shared_names(unchecked)
     yield from _check_process_shares(unchecked)
-    if members and unchecked.sound:
+    if members and unchecked.sound and all(map(unchecked.names("demands").issuperset, _demands_of(members))):
         yield from _check_segment_owners(unchecked)
     without = [name for name, member in members.items() if member.budget is None]
     if without and len(without) < len(members):
         what = "no budget, while other members have one: the sum of those is not that of a coalition"
         yield (MEMBERS, without[0]), what, "Write a budget for every member, or for none.", "error"
+
+
+def _demands_of(members: Mapping[str, Member]) -> Iterator[Sequence[str]]:
+    return (member.demands for member in members.values())
 
 
 def _names_of_members(unchecked: Unchecked) -> Iterator[Problem]:
@@ -318,6 +340,8 @@ def _check_member_count(count: int) -> Iterator[Problem]:
 def home_of(data: Mapping[str, Any]) -> Any:
     """Return the home region of a file; without the key it is ``home`` if anything refers to it, else None."""
     given = data.get("home")
+    if isinstance(given, bool | Mapping | list | tuple):
+        return None  # no region, which is a finding once, not wherever the home region is meant
     return HOME if given is None and (_has_option_at_home(data.get("options")) or _names_home(data)) else given
 
 

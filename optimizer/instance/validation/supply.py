@@ -15,8 +15,8 @@ from optimizer.instance.derived import Unchecked, activity_section, entries_with
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Activity, Process
-from optimizer.suggestions import excerpt, list_known, suggest
-from optimizer.tolerances import ROUNDING
+from optimizer.suggestions import excerpt, list_known, nearest
+from optimizer.tolerances import MOST_FINDINGS, ROUNDING
 from optimizer.units import Described, in_a_year, si
 
 # A `gap_price` above this multiple of the shortage cost is probably an amount of money.
@@ -24,10 +24,22 @@ LARGEST_GAP_PRICE = 100
 BRACES = "Write its fields in braces or on lines of their own."
 
 
-def describe_error(
-    model: type[BaseModel], place: Place, entry: Any, error: Mapping[str, Any]
-) -> tuple[Place, str, str]:
-    """Convert one pydantic error about an entry at a place to the place, the problem and the cure."""
+def describe_errors(
+    model: type[BaseModel], place: Place, entry: Any, errors: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Place, str, str]]:
+    """Convert the first pydantic errors about an entry at a place, each to the place, the problem and the cure.
+
+    A required field is not missing if its key is misspelt: the finding about that key names it.
+    """
+    errors = errors[:MOST_FINDINGS]
+    unknown = [error["loc"] for error in errors if error["type"] == "extra_forbidden"]
+    meant = {(*at, _meant_field(_innermost_model(model, at) or model, str(key))) for *at, key in unknown}
+    for error in errors:
+        if error["type"] != "missing" or error["loc"] not in meant:
+            yield _describe(model, place, entry, error)
+
+
+def _describe(model: type[BaseModel], place: Place, entry: Any, error: Mapping[str, Any]) -> tuple[Place, str, str]:
     inner = _without_implied_index(entry, tuple(part for part in error["loc"] if part != "[key]"))
     # The year of a series, which pydantic validates as one value.
     key = error.get("ctx", {}).get("key") if error["type"] == "finding" else None
@@ -37,7 +49,7 @@ def describe_error(
 def _without_implied_index(entry: Any, inner: Place) -> Place:
     """Return a place in an entry, up to a single value that is written without the brackets of a list."""
     for depth, part in enumerate(inner):
-        if isinstance(entry, Mapping):
+        if isinstance(entry, Mapping) and isinstance(part, str):
             entry = entry.get(part)
         elif isinstance(entry, list | tuple) and isinstance(part, int):
             entry = entry[part]
@@ -137,14 +149,23 @@ def noun(value: Any) -> str:
 
 def _cure_of_unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
     within = _innermost_model(model, place[:-1]) or model
-    fields = [field.alias or name for name, field in within.model_fields.items() if name != "id"]
-    known = "The keys here are"
-    if not issubclass(within, Lever):
-        return suggest(key, fields, known)
-    # A field of another lever is spelt right: the nearest name here is not what is meant.
-    is_elsewhere = any(key in kind.model_fields for kind in KINDS.values())
-    cure = list_known(fields, known) if is_elsewhere else suggest(key, fields, known)
-    return within.cure_of_unknown(key) or cure
+    meant = _meant_field(within, key)
+    own = within.cure_of_unknown(key) if issubclass(within, Lever) else None
+    return own or (f'Did you mean "{meant}"?' if meant else list_known(_fields_of(within), "The keys here are"))
+
+
+def _meant_field(model: type[BaseModel], key: str) -> str | None:
+    """Return the field of a model that an unknown key is probably meant for, or None."""
+    if issubclass(model, Lever):
+        # A field of another lever is spelt right: the nearest name here is not what is meant.
+        is_elsewhere = any(key in kind.model_fields for kind in KINDS.values())
+        if is_elsewhere or model.cure_of_unknown(key) is not None:
+            return None
+    return nearest(key, _fields_of(model))
+
+
+def _fields_of(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items() if name != "id"]
 
 
 def _innermost_model(model: type[BaseModel], place: Sequence[Any]) -> type[BaseModel] | None:
