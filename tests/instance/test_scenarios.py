@@ -186,11 +186,11 @@ def test_a_fault_of_the_file_is_not_said_of_every_scenario(tmp_path: Path) -> No
 
 def test_lines_are_those_inside_the_scenario(tmp_path: Path) -> None:
     file = tmp_path / "tiny.yaml"
-    lines = [*TINY.read_text(encoding="utf-8").splitlines(), *TEXT.replace("max_size: 10", "max_sise: 10").splitlines()]
+    lines = [*TINY.read_text(encoding="utf-8").splitlines(), *TEXT.replace("max_size: 10", "colour: 10").splitlines()]
     file.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(so.InstanceError) as error:
         so.load(file)
     said: dict[str, Any] = {found.what: found.line for found in error.value.findings}
-    line = next(i for i, text in enumerate(lines, 1) if "max_sise" in text)
-    assert said['"max_sise" is an unknown key'] == line
+    line = next(i for i, text in enumerate(lines, 1) if "colour" in text)
+    assert said['"colour" is an unknown key'] == line
     assert said["max_size is missing"] == line
