@@ -306,6 +306,17 @@ def is_workbook(path: str | FilePath) -> bool:
     return FilePath(path).suffix.lower() == WORKBOOK
 
 
+def limit_findings(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the first `MOST_FINDINGS` findings; if there are more, only errors, and a note that some are left out."""
+    if len(findings) < MOST_FINDINGS:
+        return list(findings)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    what = f"has more than {MOST_FINDINGS} findings, of which the first are listed"
+    line = errors[-1].line if errors else None
+    more = Finding(findings[0].file, line, "", what, "Correct these, and check it again.")
+    return [*(errors or findings)[: MOST_FINDINGS - 1], more]
+
+
 def file_content(path: str | FilePath) -> bytes:
     """Read the bytes of a file.
 

@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, document_of, entries_in, leaves
+from optimizer.instance.document import Document, document_of, entries_in, leaves, limit_findings
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -221,17 +221,6 @@ def _affordable_variants(document: Document) -> int:
     own = sum(place[:1] not in ((SCENARIOS,), (FUTURES,)) for place in document.lines or document.cells)
     # Checking a scenario takes about as long as reading this number of values.
     return max(1, SCENARIO_VALUES // (own + 50))
-
-
-def limit_findings(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the first `MOST_FINDINGS` findings; if there are more, only errors, and a note that some are left out."""
-    if len(findings) < MOST_FINDINGS:
-        return list(findings)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    what = f"has more than {MOST_FINDINGS} findings, of which the first are listed"
-    line = errors[-1].line if errors else None
-    more = Finding(findings[0].file, line, "", what, "Correct these, and check it again.")
-    return [*(errors or findings)[: MOST_FINDINGS - 1], more]
 
 
 def _errors_at_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:

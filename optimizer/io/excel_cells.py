@@ -17,8 +17,7 @@ from functools import cache
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError, Place, require_extra
-from optimizer.instance.document import Document
-from optimizer.instance.reading import limit_findings
+from optimizer.instance.document import Document, limit_findings
 from optimizer.io.excel_layout import COMMENT, SHEETS
 from optimizer.suggestions import SURROGATE, character, did_you_mean, excerpt
 from optimizer.tolerances import (
