@@ -219,14 +219,25 @@ def said_of_misfit(error: Exception) -> str:
     return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
 
 
-def fault_from_outside(error: Exception, base: type) -> str | None:
-    """Return which method of a subclass of `base` from outside the package failed, and in which line, or None."""
+def fault_from_outside(error: Exception, *bases: type) -> str | None:
+    """Return which method of a subclass of `bases` from outside the package failed, and in which line, or None."""
     said = None
     for frame, line in walk_tb(error.__traceback__):
         code, module = frame.f_code, str(frame.f_globals.get("__name__"))
-        if isinstance(frame.f_locals.get("self"), base) and not module.startswith("optimizer."):
+        owner = frame.f_locals.get("self", frame.f_locals.get("cls"))
+        kind = owner if isinstance(owner, type) else type(owner)
+        if issubclass(kind, bases) and not module.startswith("optimizer."):
             said = f"{code.co_qualname} failed in line {line} of {FilePath(code.co_filename).name}"
     return said and f"{said}: {type(error).__name__}: {error}"
+
+
+def fault_of_import(error: Exception, module: str) -> str:
+    """Return what the import of a module raised, with the last line of its package that was run, if there is one."""
+    package, at = module.partition(".")[0], ""
+    for frame, line in walk_tb(error.__traceback__):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package:
+            at = f" (line {line} of {FilePath(frame.f_code.co_filename).name})"
+    return f"cannot be imported: {type(error).__name__}: {error}{at}"
 
 
 def has_extra(extra: str) -> bool:

@@ -44,7 +44,7 @@ from typing import Any
 from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation, Scales
 from optimizer.audit.levers import StockAuditor, register_auditor
 from optimizer.disruptions.path import Path as ShockPath
-from optimizer.errors import PluginError, Problem
+from optimizer.errors import PluginError, Problem, fault_of_import
 from optimizer.horizon import Horizon
 from optimizer.levers import KINDS, Labels, Producing, Reference, Sized, Stock, register_lever
 from optimizer.model.builder import ModelBuilder
@@ -127,7 +127,7 @@ def load_plugin(path: str | Path) -> None:
         import_module(file.stem)
     except Exception as error:
         sys.path.remove(str(file.parent))
-        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{path} {fault_of_import(error, file.stem)}") from error
     if known == KINDS:
         sys.path.remove(str(file.parent))
         del sys.modules[file.stem]

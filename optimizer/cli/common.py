@@ -208,9 +208,10 @@ def _audit_error_text(error: "AuditError") -> str:
 
 def _error_text(error: Exception) -> str:
     from optimizer import errors
+    from optimizer.extend import Auditor
     from optimizer.levers import Lever
 
-    if said := errors.fault_from_outside(error, Lever):
+    if said := errors.fault_from_outside(error, Lever, Auditor):
         return said
     if isinstance(error, OSError):
         return f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}."

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import get_args
 
-from optimizer.errors import OptimizerWarning
+from optimizer.errors import OptimizerWarning, PluginError, fault_of_import
 from optimizer.levers.base import Labels as Labels
 from optimizer.levers.base import Lever as Lever
 from optimizer.levers.base import Reference as Reference
@@ -87,9 +87,16 @@ def _require_shock_fields(lever: type[Lever]) -> None:
 
 @cache
 def load_entry_points() -> None:
-    """Import the installed packages that register levers, once."""
+    """Import the installed packages that register levers, once.
+
+    Raises:
+        PluginError: one of them cannot be imported.
+    """
     for point in entry_points(group="optimizer.levers"):
-        point.load()
+        try:
+            point.load()
+        except Exception as error:
+            raise PluginError(f"the installed package {point.module} {fault_of_import(error, point.module)}") from error
 
 
 def known_kinds() -> dict[str, type[Lever]]:

@@ -332,7 +332,7 @@ def test_a_lever_that_workers_cannot_import_is_solved_in_one_process(definition:
         ("of two words.py", "", '"of two words" is no name in Python'),
         ("json.py", "", 'there is a module "json" already'),
         ("empty_lever.py", "x = 1", r"registers no lever: call so\.register\(…\) in it"),
-        ("broken_lever.py", "1 / 0", "ZeroDivisionError: division by zero"),
+        ("broken_lever.py", "x = 1\n1 / 0", r"ZeroDivisionError: division by zero \(line 2 of broken_lever\.py\)"),
     ],
 )
 def test_a_file_that_is_no_plugin_is_refused(name: str, text: str | None, match: str, tmp_path: Path) -> None:
@@ -343,6 +343,22 @@ def test_a_file_that_is_no_plugin_is_refused(name: str, text: str | None, match:
     done = CliRunner().invoke(app, ["--plugin", str(tmp_path / name), "check", INSTANCE])
     assert done.exit_code == 2
     assert "Invalid value" in done.output
+
+
+def test_an_installed_package_that_cannot_be_imported_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "bad_levers.py").write_text("x = 1\n1 / 0\n")
+    about = tmp_path / "bad_levers-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-levers\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[optimizer.levers]\nbad = bad_levers\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(so.__file__).parents[1])])
+    words = [sys.executable, "-m", "optimizer", "check", INSTANCE]
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, timeout=120, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert done.returncode == 1
+    said = "the installed package bad_levers cannot be imported: ZeroDivisionError: division by zero (line 2 of "
+    assert done.stderr == f"Error: {said}bad_levers.py)\n"
 
 
 def test_a_plugin_of_the_folder_that_python_runs_in_is_taken(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from pydantic import field_validator
 from rich.console import Console
 
 import optimizer as so
@@ -418,6 +419,37 @@ def test_a_lever_that_fails_is_named_with_its_line(cell: Cell, solve: Solve) -> 
         solve(cell(BASE, "options:\n  bought: {kind: misspelt, max_size: 90}"))
     said = r"Misspelt\.operate failed in line \d+ of test_own\.py: ModelError: there is no ledger \"suply\"\."
     assert re.match(said, common._error_text(caught.value))
+
+
+class Checked(Sized):
+    """size t/yr ≥ 0, with a check of its own that fails."""
+
+    kind: Literal["checked"]
+
+    @field_validator("capex")
+    @classmethod
+    def check(cls, value: Any) -> Any:
+        return value / 0
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        """Do nothing."""
+
+
+class OfFailure(OfStandby):
+    def operating_costs(self, operation: Operation) -> Any:
+        return {"operation": 1 / 0}
+
+
+def test_checks_of_fields_and_auditors_that_fail_are_named_with_their_line(cell: Cell, solve: Solve) -> None:
+    so.register(Checked, so.Auditor())
+    with pytest.raises(TypeError) as caught:
+        cell(BASE, "options:\n  bought: {kind: checked, capex: 10, max_size: 90}")
+    assert re.match(r"Checked\.check failed in line \d+ of test_own\.py: TypeError", common._error_text(caught.value))
+    so.register(Standby, OfFailure())
+    with pytest.raises(ZeroDivisionError) as failed:
+        solve(cell(BASE, "options:\n  bought: {kind: standby, stage: magnet, output: {magnet: 1}, max_size: 90}"))
+    said = r"OfFailure\.operating_costs failed in line \d+ of test_own\.py: ZeroDivisionError"
+    assert re.match(said, common._error_text(failed.value))
 
 
 @pytest.mark.parametrize(
