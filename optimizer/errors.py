@@ -74,7 +74,9 @@ class ExitCode(IntEnum):
 class Finding:
     """An error or a warning about an instance file: where it is, what is wrong, and the cure."""
 
-    file: str  # name of the file, or what was changed, such as ``--set demands.motors.survival``
+    # Name of the file, or what was changed, such as ``--set demands.motors.survival``; the title of an instance in
+    # memory, which knows no file.
+    file: str
     line: int | None  # line of the file, from 1; None if the place has none
     where: str  # keys that lead to the value, joined by dots; empty for the whole file
     what: str  # what is wrong, without a full stop
@@ -122,7 +124,7 @@ class GivenPlanError(InstanceError):
 
 
 class ModelError(OptimizerError):
-    """A fault in the code, not in the data: a repeated name, or an unknown ledger, key or linking term."""
+    """A fault in the code, not in the data: a repeated name, an unknown ledger or key, a finding in another form."""
 
 
 class SolverError(OptimizerError):

@@ -452,6 +452,33 @@ def test_checks_of_fields_and_auditors_that_fail_are_named_with_their_line(cell:
     assert re.match(said, common._error_text(failed.value))
 
 
+class Warned(Sized):
+    """size t/yr ≥ 0, with a finding that each test chooses."""
+
+    found: ClassVar[Any] = ()
+
+    kind: Literal["warned"]
+
+    def problems(self) -> Iterator[Any]:
+        yield self.found
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    "found",
+    [(("capex",), "is odd", "Change it.", "fatal"), ("capex", "is odd", "Change it.", "error"), ("capex", "is odd")],
+    ids=["severity", "place", "length"],
+)
+def test_a_finding_of_another_form_is_told(cell: Cell, monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
+    so.register(Warned, so.Auditor())
+    monkeypatch.setattr(Warned, "found", found)
+    said = f"Warned.problems yields {found!r}; a problem is a tuple of place, what is wrong, cure, and "
+    with pytest.raises(ModelError, match=re.escape(said)):
+        cell(BASE, "options:\n  bought: {kind: warned, max_size: 90}")
+
+
 @pytest.mark.parametrize(
     ("option", "auditor", "listed", "part"),
     [

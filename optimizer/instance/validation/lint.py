@@ -43,13 +43,6 @@ def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
                 yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
-def options_pass_their_own_checks(unchecked: Unchecked) -> Iterator[Problem]:
-    """Yield the problems that levers report about their own fields."""
-    for o, option in unchecked.instance.options.items():
-        for place, what, cure, severity in option.problems():
-            yield ("options", o, *place), what, cure, severity
-
-
 def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no useful option is free."""
     for o, option in unchecked.instance.options.items():

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from optimizer.errors import Place, Problem, Severity
+from optimizer.errors import ModelError, Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, whole_entries
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Lever
@@ -219,6 +219,24 @@ def shocks_cut_something(instance: Instance) -> Iterator[Problem]:
         highest = [getattr(each, "high", each) for cut in whole.cuts for each in cut.severity]
         if highest and not any((*others, *highest)):
             yield place, "changes nothing: every severity is 0", "Raise one, or remove the entry.", "warning"
+
+
+def options_pass_their_own_checks(unchecked: Unchecked) -> Iterator[Problem]:
+    """Yield the problems that levers report about their own fields.
+
+    Raises:
+        ModelError: a lever from outside the package reports one in another form.
+    """
+    for o, option in unchecked.instance.options.items():
+        for problem in option.problems():
+            match problem:
+                case (tuple(place), str(what), str(cure), ("error" | "warning") as severity):
+                    yield ("options", o, *place), what, cure, severity
+                case _:
+                    form = 'a problem is a tuple of place, what is wrong, cure, and "error" or "warning"'
+                    raise ModelError(
+                        f"{type(option).__name__}.problems yields {problem!r}; {form}, its place one of keys"
+                    )
 
 
 def obtainable_commodities(instance: Instance, years: Collection[int]) -> set[str]:
