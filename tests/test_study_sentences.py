@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.report.narrative import answer_sentence, facts, plan_headline
+from optimizer.report.narrative import answer_sentence, facts, plan_headline, survived_entries
 from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.compare import comparison_headline
+from optimizer.report.tables.plan import answer_style
 from optimizer.studies.sensitivity_result import VariantOutcome
+from optimizer.studies.shocks import row_outcomes, shock_rows
 from tests.test_brief_sentences import BASE, PLANT
 
 # 30 t of plant are needed in the embargo: 1,500 beside imports for 3,000. A golden one costs 50,000 at least.
@@ -118,6 +120,11 @@ def test_a_case_without_floors_is_not_said_to_survive() -> None:
     headline = "HAS NO FLOORS TO KEEP, so no shock can fail: up to 100 t go unserved in one"
     assert plan_headline(result, instance) == headline
     assert ", no shock has a survival floor, so none can fail" in answer_sentence(instance, result)
+    # Neither the colour nor a tick says that something was survived.
+    assert answer_style(result) == "default"
+    assert survived_entries(instance, result) == ((), ())
+    (row,) = row_outcomes(shock_rows(instance, [each.name for each in result.shocks]), result)
+    assert (row.mark, row.has_floor) == ("–", False)
     found = so.compare(instance_of(options=WORKS, scenarios=CALM), scenario=["calm"], facts=())
     assert comparison_headline(found).endswith(
         "\ncalm: has no floors to keep, so no shock can fail; the cheapest plan costs 300 USD in all."

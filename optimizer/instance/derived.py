@@ -198,6 +198,11 @@ def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
     )
 
 
+def has_floor(instance: Instance, names: Iterable[str]) -> bool:
+    """Return whether a segment has a survival floor above 0 in any of the named shocks."""
+    return any(highest_floor(instance, [name], d) > 0 for name in names for d in instance.demands)
+
+
 def has_floors(instance: Instance) -> bool:
     """Return whether a segment has a survival floor above 0 in any shock, or any attack, of any future."""
     return any(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, has_floors, rules_in_force, shock_note
+from optimizer.instance.derived import display_name, has_floor, has_floors, rules_in_force, shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -462,8 +462,8 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
 
 
 def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the shocks that are survived and those that fail, in words, with one text for each entry of the file."""
-    kept = [outcome.name for outcome in result.shocks if outcome.survives]
+    """Return the shocks whose floors all hold and those that fail, in words, with one text for each entry."""
+    kept = [outcome.name for outcome in result.shocks if outcome.survives and has_floor(instance, [outcome.name])]
     failed = [outcome.name for outcome in hardest_of(result.shocks) if outcome.fails]
     return _group_shocks(instance, kept), _group_shocks(instance, failed)
 

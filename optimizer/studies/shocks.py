@@ -11,7 +11,7 @@ so that sums over segments are lower bounds (`is_known`).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from optimizer.instance.derived import entry_of
+from optimizer.instance.derived import entry_of, has_floor
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import Outcome, Service
@@ -25,6 +25,7 @@ class ShockRow:
 
     name: str  # name of the family or ensemble in the file, or of the single shock
     shocks: tuple[str, ...]  # names of the shocks, in the order of the instance
+    has_floor: bool  # whether a segment has a survival floor above 0 in any of them
 
     @property
     def is_many(self) -> bool:
@@ -54,10 +55,10 @@ class RowOutcome(ShockRow):
 
     @property
     def mark(self) -> str:
-        """``✓`` if the row survives, ``✗`` if not, ``–`` for a single sample that fails and is allowed to."""
+        """``✓`` if the row survives, ``✗`` if not, ``–`` for a sample that fails and may, and a row without floors."""
         if self.failed:
             return "✗"
-        return "–" if self.excused and not self.is_many else "✓"
+        return "–" if not self.has_floor or (self.excused and not self.is_many) else "✓"
 
     @property
     def worst_word(self) -> str:
@@ -80,7 +81,10 @@ def shock_rows(instance: Instance, names: Iterable[str], *, every: bool = False)
     for name in names:
         # The suffix separates a family from a shock of the same name that is not part of it.
         rows.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
-    return tuple(ShockRow(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in rows.values())
+    return tuple(
+        ShockRow(owners[some[0]] if len(some) > 1 else some[0], tuple(some), has_floor(instance, some))
+        for some in rows.values()
+    )
 
 
 def urgency(outcome: Outcome) -> tuple[float, float, float]:
@@ -112,6 +116,7 @@ def _row_outcome(row: ShockRow, outcomes: Sequence[Outcome], full: frozenset[str
     return RowOutcome(
         name=row.name,
         shocks=row.shocks,
+        has_floor=row.has_floor,
         worst=worst,
         failed=sum(outcome.fails for outcome in outcomes),
         excused=sum(outcome.excused for outcome in outcomes),

@@ -6,7 +6,7 @@ from typing import Any
 
 from optimizer.disruptions.path import Path
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, has_floors, highest_floor, shock_note
+from optimizer.instance.derived import display_name, has_floor, has_floors, shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.plan_parts import BriefPart
 from optimizer.report.format import dated_name, entry_title, in_percent, is_date, list_names, percent, plural
@@ -161,17 +161,12 @@ def _row_name(instance: Instance, each: _ShownRow) -> str:
 
 def _row_verdict(instance: Instance, each: _ShownRow) -> str:
     row = each.row
-    if not _has_floor(instance, row.shocks):
+    if not row.has_floor:
         return "no floor"
     if row.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
         return f"✗ {row.count_text}{_segments_below(instance, each.outcomes)}" if row.failed else held
     return "✓ held" if row.survives else f"✗ missed{_segments_below(instance, [each.shown])}"
-
-
-def _has_floor(instance: Instance, names: Iterable[str]) -> bool:
-    """Return whether a segment has a survival floor above 0 in any of the named shocks."""
-    return any(highest_floor(instance, names, d) > 0 for d in instance.demands)
 
 
 def _segments_below(instance: Instance, outcomes: Sequence[Outcome]) -> str:
@@ -229,7 +224,7 @@ def _remarks(instance: Instance, result: Result, worst: Outcome) -> Iterator[str
 def _loss_text(instance: Instance, outcome: Outcome, money: str) -> str:
     """Return a shock with its unserved demand, and a remark if all floors hold."""
     name = f"{dated_name(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
-    held = ", though floors hold" if _has_floor(instance, [outcome.name]) else ", where no floor is set"
+    held = ", though floors hold" if has_floor(instance, [outcome.name]) else ", where no floor is set"
     held = held if outcome.survives else ""
     return f"{name}: {', '.join(_unserved_words(instance, outcome, money))}{held}"
 

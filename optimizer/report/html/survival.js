@@ -32,8 +32,9 @@ function heatRows() {
     const passing = passingOf(strike.name), segments = {};
     for (const [d, service] of Object.entries(passing.segments)) segments[d] = {...service, shock: strike.name};
     const all = Object.values(passing.segments), full = all.length && all.every(isFull) ? strike.full : {};
+    const mark = !passing.survives ? (passing.excused ? "–" : "✗") : Object.values(strike.floor).flat().some(share => share > 0) ? "✓" : "–";
     const which = [strike.which, passing.excused ? "(may fail)" : ""].filter(Boolean).join(" ");
-    return {lane: {name: strike.name, title: strike.title, which, shocks: 1}, failed: passing.survives || passing.excused ? 0 : 1, excused: passing.excused ? 1 : 0, mark: passing.survives ? "✓" : passing.excused ? "–" : "✗", worst: strike.name, segments, partial: [], full};
+    return {lane: {name: strike.name, title: strike.title, which, shocks: 1}, failed: passing.survives || passing.excused ? 0 : 1, excused: passing.excused ? 1 : 0, mark, worst: strike.name, segments, partial: [], full};
   });
 }
 const titleOf = shock => { const strike = strikeOf(shock), row = now().rows.find(each => each.worst === shock); return strike ? strikeTitle(strike) : row ? row.worst_title : shock; };

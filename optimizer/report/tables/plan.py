@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.audit import is_disputed
-from optimizer.instance.derived import display_name, entry_name, one_region, region_name, size_text
+from optimizer.instance.derived import display_name, entry_name, has_floors, one_region, region_name, size_text
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
@@ -124,8 +124,11 @@ def facts_in_tables(instance: Instance, result: Result) -> list[tuple[str, str]]
 
 
 def answer_style(result: Result | FuturesResult) -> str:
-    """Return the colour of an answer by its status; red if the audit disagrees."""
-    return "red" if is_disputed(result.audit) else STYLES[result.status]
+    """Return the colour of an answer by its status; red if the audit disagrees, none if nothing had to survive."""
+    if is_disputed(result.audit):
+        return "red"
+    is_free = result.status == "survives" and not has_floors(instance_of(result))
+    return "default" if is_free else STYLES[result.status]
 
 
 def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
@@ -297,13 +300,13 @@ def _survival_table(
 
 def _row_title(instance: Instance, row: RowOutcome, sign: str) -> Text:
     """Return ``✗ Full embargo: 3 of 12 fail`` above the key of the worst shock, or a single shock's name and key."""
-    mark = Text(f"{row.mark} ", style=MARK_STYLES[row.mark])
+    mark, free = Text(f"{row.mark} ", style=MARK_STYLES[row.mark]), "" if row.has_floor else ", no floor"
     if not row.is_many:
         name, key = shock_title(instance, row.name), row.name
-        said = f"{name}{' (may fail)' if row.excused else ''}{sign}"
+        said = f"{name}{' (may fail)' if row.excused else ''}{free}{sign}"
         beside = f" ({key})" if len(said) + len(key) < SHOCK_WIDTH - 5 else f"\n  {key}"
         return mark + Text(said) + Text(beside if name != key else "", style="dim")
-    title = Text(f"{entry_name(instance, row.name)}: {row.count_text}{sign}")
+    title = Text(f"{entry_name(instance, row.name)}: {row.count_text}{free}{sign}")
     return mark + title.append(f"\n  {row.worst_word} {row.worst.name}", style="dim")
 
 
