@@ -154,7 +154,7 @@ def evaluate_fixed_plan(
     assert result.values is not None
     gaps, probability = evaluator.gaps(result.values, clock), np.array([each.probability for each in instance.events])
     fails = bool(failing_beyond_allowed(instance, gaps.gap, gaps.fails).any())
-    # As in a search, once some floor fails, floors without a shortage cost may be missed.
+    # As in a search, once some floor fails, floors without a shortage cost may be missed where that saves cost.
     limits = _limits(instance, POSITIVE if fails else 0.0) if not fails or free_floors(instance) else {}
     costs, _ = _operate_shocks(evaluator, result.values, clock, limits, probability > 0)
     choice = _choose_excused(instance, evaluator, result.values, clock, gaps, costs)
@@ -172,8 +172,8 @@ def evaluate_fixed_plan(
 
 
 def _limits(instance: Instance, limit: float) -> dict[str, float]:
-    """Return the same gap limit for every shock, by name."""
-    return dict.fromkeys((event.name for event in instance.events), limit)
+    """Return the same gap limit for every shock whose cost counts, and 0 for the others, by name."""
+    return {event.name: limit if event.probability > 0 else 0.0 for event in instance.events}
 
 
 def _operate_shocks(

@@ -350,8 +350,7 @@ def _attained_gaps(
     probability that the model excuses are allowed their gap in the model.
     """
     if solved.gap_left is not None and solved.may_miss_floors:
-        # A limit of 0 would enforce floors without shortage cost, which may be missed.
-        return {name: max(POSITIVE, gap) for name, gap in solved.gap_left.items()}
+        return _missing_free_floors(instance, solved.gap_left)
     gap_limits = _allowed_gaps(instance, solved, values, faced)
     allow_sample_gaps(instance, solved.builder, values, gap_limits)
     # For a given plan there is no model with its samples: the gaps of the evaluation remain.
@@ -362,17 +361,26 @@ def _allowed_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
 ) -> dict[str, float]:
     """Return the gap attained in the model by shock, apart from samples that may fail."""
-    names = [event.name for event in instance.events]
     if not solved.may_miss_floors and not solved.gap > 0:
-        return dict.fromkeys(names, 0.0)
+        return dict.fromkeys((event.name for event in instance.events), 0.0)
     gap_limits = dict.fromkeys(solved.paths.difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.builder.accounts("below").items():
         if str(path) in gap_limits:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             gap_limits[str(path)] += shortage_cost * max(0.0, below.value(values))
     if solved.may_miss_floors and free_floors(instance):
-        return {name: max(POSITIVE, gap_limits.get(name, 0.0)) for name in names}
+        absent = {event.name: 0.0 for event in instance.events}
+        return _missing_free_floors(instance, {**absent, **gap_limits})
     return gap_limits
+
+
+def _missing_free_floors(instance: Instance, gap_limits: Mapping[str, float]) -> dict[str, float]:
+    """Return gap limits that let shocks with a probability miss floors without a shortage cost, to save cost.
+
+    A limit of 0 would enforce these floors. The other shocks have no cost to save, and keep all floors if they can.
+    """
+    likely = {event.name for event in instance.events if event.probability > 0}
+    return {name: max(POSITIVE, gap) if name in likely else gap for name, gap in gap_limits.items()}
 
 
 def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:

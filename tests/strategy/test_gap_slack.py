@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import yaml
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
@@ -130,3 +131,29 @@ def test_a_shock_that_falls_short_is_given_the_slack_of_the_plan_and_no_more() -
     cost = 22 * 10_000 + (10 - missing) * 100_000 + (60 + missing) * 0.01
     assert result.shocks[0].cost == pytest.approx(cost, rel=1e-7)
     assert result.total_cost == pytest.approx(0.5 * cost, rel=1e-7)
+
+
+# Toys, a tonne of which may be missing for nothing: 70 t are left in the dip, none in the ban, and 50 t are required.
+TOYS = """
+name: a floor without a shortage cost
+horizon: {start: 2026, end: 2028, step: year}
+home: home
+commodities: {toy: {}}
+processes: {imports: {region: rival, output: {toy: 1}, capacity: 100, cost: 10}}
+demands: {toys: {commodity: toy, quantity: 100, survival: 0.5, shortage_cost: 0}}
+shocks:
+  ban: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}
+  dip: {start: 2028, months: 12, cuts: [{region: rival, severity: 0.3}]}
+"""
+
+
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
+def test_a_floor_without_a_shortage_cost_is_kept_where_it_can_be(strategy: Any) -> None:
+    data, exact = yaml.safe_load(TOYS), so.Settings(mip_gap=0.0, strategy=strategy)
+    result = so.solve(so.read(data), settings=exact)
+    assert (result.status, [each.name for each in result.shocks if each.fails]) == ("gap", ["ban"])
+    (given,) = so.evaluate(so.read(data), [result], is_quick=True, settings=exact).plans
+    assert [each.name for each in given.result.shocks if each.fails] == ["ban"]
+    # With a price of gaps the floor costs nothing either way.
+    priced = {**data, "policy": {"gap_price": 1}, "shocks": {"dip": data["shocks"]["dip"]}}
+    assert so.solve(so.read(priced), settings=exact).status == "survives"
