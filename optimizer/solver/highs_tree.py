@@ -31,11 +31,11 @@ from optimizer.solver.highs import DEVEX, DUAL, OPTIMAL_STATUSES, HighsBackEnd
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
 
-# Largest number of simplex iterations of a tree; beyond it the relaxation is too weak for this search. If the
-# relaxation is weak and there are no pseudo-costs yet, the limit is also FIRST_TRY times the iterations of the root
-# relaxation, or PROMISED times them, multiplied by the closed share of the tree, if that is more. A solver's first
-# rounds of cuts take longer.
-MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 16, 32
+# Largest number of relaxations and of simplex iterations of a tree; beyond either the relaxation is too weak for this
+# search, and HiGHS, with its cuts, takes less time than the rest of the tree. If the relaxation is weak and there are
+# no pseudo-costs yet, the limit is also FIRST_TRY times the iterations of the root relaxation, or PROMISED times them,
+# multiplied by the closed share of the tree, if that is more. A solver's first rounds of cuts take longer.
+MOST_RELAXATIONS, MOST_ITERATIONS, FIRST_TRY, PROMISED = 500, 80_000, 16, 32
 # For the first FINE relaxations (FINE_IN_MONEY with an absolute tolerance), solutions are proven to this share of the
 # allowed gap: small trees then end at the optimum itself.
 FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
@@ -340,10 +340,10 @@ class HighsRelaxations:
         return False
 
     def is_too_large(self, solved: int, closed: float) -> bool:
-        """Return whether the tree has exceeded its limit on simplex iterations."""
-        # `_most_times` is infinite with pseudo-costs from similar searches: then only MOST_ITERATIONS limits the tree.
+        """Return whether the tree has exceeded its limit on relaxations or simplex iterations."""
+        # `_most_times` is infinite with pseudo-costs from similar searches.
         times = max(self._most_times, PROMISED * closed)
-        return self._iterations > min(MOST_ITERATIONS, times * self._first)
+        return solved > MOST_RELAXATIONS or self._iterations > min(MOST_ITERATIONS, times * self._first)
 
     def raise_bound(self, bound: float) -> None:
         """Report the incumbent's objective and the bound to the listener."""

@@ -30,6 +30,17 @@ def knapsack(seed: int) -> tuple[ModelBuilder, Expression]:
     return builder, total(cost * y for cost, y in zip(costs, chosen, strict=True))
 
 
+def test_a_tree_of_many_small_relaxations_is_left_to_highs() -> None:
+    """Σ 2·y ≥ 15 of 15 binaries: a relaxation costs 15 until 8 integers are fixed, so that a tree has thousands."""
+    builder = ModelBuilder(Horizon(start=2026, end=2027, step="year"), Names(*[frozenset[str]()] * 3))
+    chosen = [builder.variable(f"s{i}", "units", 0, upper=1, integer=True) for i in range(15)]
+    taken, pseudo_costs = total(2.0 * y for y in chosen), PseudoCosts()
+    builder.require("least", "sum", None, taken + builder.variable("other", "spent", 0, upper=0.5), ">=", 15.0)
+    found = Model(builder, taken, Settings(mip_gap=0.0, threads=1)).solve(pseudo_costs=pseudo_costs)
+    assert (found.status, found.objective, found.bound) == ("optimal", pytest.approx(16.0), pytest.approx(16.0))
+    assert pseudo_costs.failures == 1
+
+
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """The patience of a tree is over at once, and it is abandoned after its first relaxation."""
 
