@@ -377,7 +377,7 @@ class ConstraintGeneration(Search):
         self.listed.excused_counts = self.model.excuses.excused_counts(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
         # As in the relaxation, the objective includes gaps at their price.
-        _, objective = self.model.measures(found.values)
+        _, objective = self.model.reported_cost_and_objective(found.values)
         self.report_round("integers", objective, objective - (found.objective - found.bound), violated)
         self.latest = found
         if violated:

@@ -463,7 +463,7 @@ class ShockModel(MeasuredModel):
         may_miss_floors: bool = False,
     ) -> SearchResult:
         assert result.values is not None
-        cost, objective = self.measures(result.values)
+        cost, objective = self.reported_cost_and_objective(result.values)
         if self.policy.gap_price is not None:
             gap = gap_bound = max(0.0, self.weighted(self.gap_values(result.values.tolist())))
             may_miss_floors = True

@@ -477,7 +477,7 @@ class MeasuredModel:
                     result.add(path)
         return result
 
-    def measures(self, values: Vector) -> tuple[float, float]:
+    def reported_cost_and_objective(self, values: Vector) -> tuple[float, float]:
         """Return the cost that a result reports, without the price of gaps, and the objective, which includes it."""
         numbers = values.tolist()
         is_cost = self.problem.objective is risk.cost

@@ -56,7 +56,7 @@ from optimizer.studies.purchases import fit_plan
 from optimizer.studies.solve import (
     RobustOutcome,
     deterred_attacks,
-    find_least_outlay,
+    find_withstanding_outlay,
     plan_columns,
     search_robust,
     worst_attack,
@@ -284,7 +284,7 @@ class _AttackedPlan:
         self.listener(Progress(task="the least outlay that survives every attack"))
         known = found.result.plan if found.result.survives and found.survives else None
         memory = {CLOCK: self.clock, LISTENER: self.listener}
-        least = find_least_outlay(memory, self.instance, self.settings, known)
+        least = find_withstanding_outlay(memory, self.instance, self.settings, known)
         if least.status == "stopped" and found.survives and not found.is_given:
             least = replace(least, outlay=found.result.outlay)
         return replace(found, least=least, stopped=self.clock.is_over)

@@ -4,12 +4,13 @@ A plan that a budget pays is also paid by every larger budget. So each search st
 other budgets (`KnownPlans`), and a budget that pays the best plan of a larger budget needs no search. If searches take
 long, they run in parallel worker processes. The tasks of the workers are:
 
-    ask_best_plan           find the best plan of an instance, audited
-    ask_plan_with_base      find the best plan, and the tolerance base of the instance
-    ask_withstanding_plan   find the best plan against the adversary of the instance
-    ask_least_outlay        find the least outlay at which every floor is kept in every shock
-    ask_failing             find the shocks in which the do-nothing plan fails
-    ask_alone               find the least outlay for each of the given shocks if it were the only one
+    find_best_plan             find the best plan of an instance, audited
+    find_plan_with_base        find the best plan, and the tolerance base of the instance
+    find_withstanding_plan     find the best plan against the adversary of the instance
+    find_surviving_outlay      find the least outlay at which every floor is kept in every shock
+    find_withstanding_outlay   find the least outlay at which every attack is withstood too
+    find_failing               find the shocks in which the do-nothing plan fails
+    find_lone                  find the least outlay for each of the given shocks if it were the only one
 """
 
 import contextlib
@@ -41,7 +42,7 @@ from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock
 from optimizer.studies.conclusion import ResultWithBase, Timer, conclude, plan_with_base
 from optimizer.studies.measure import ToleranceBase, before_tolerance_base
 from optimizer.studies.outcomes import relative_distance
-from optimizer.studies.solve import find_least_outlay, search_robust
+from optimizer.studies.solve import find_withstanding_outlay, search_robust
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
@@ -91,7 +92,7 @@ class KnownPlans:
         larger = [each.result.no_shock for each in self.points if budget_order(each.budget) >= budget_order(budget)]
         return next((each for each in larger if each is not None), None)
 
-    def least_outlay(self) -> Result | None:
+    def with_least_outlay(self) -> Result | None:
         """Return the surviving plan with the least outlay; None if no known plan survives every shock."""
         surviving = (each.result for each in self.points if each.result.survives)
         return min(surviving, key=lambda result: result.outlay, default=None)
@@ -285,11 +286,11 @@ class BudgetSweep:
         """Return the task that finds the best plan of a budget; the first of a case also finds its tolerance base."""
         instance, start = edit_budget(self.cases[case], budget).instance, self.known[case].start(budget)
         if self.is_attacked:
-            return Task(ask_withstanding_plan, (instance, self.case_settings(case)))
+            return Task(find_withstanding_plan, (instance, self.case_settings(case)))
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
-            return Task(ask_plan_with_base, (instance, self.search_settings, start))
-        return Task(ask_best_plan, (instance, self.case_settings(case), start, self.known[case].no_shock(budget)))
+            return Task(find_plan_with_base, (instance, self.search_settings, start))
+        return Task(find_best_plan, (instance, self.case_settings(case), start, self.known[case].no_shock(budget)))
 
     def least_outlay_questions(self, mip_gap: float) -> list[SweepQuestion]:
         """Return for each case the search for the least outlay that survives every shock, whatever its budget.
@@ -299,11 +300,11 @@ class BudgetSweep:
         settings = replace(self.search_settings, mip_gap=min(self.search_settings.mip_gap, mip_gap))
         questions = list[SweepQuestion]()
         for case, instance in self.cases.items():
-            known = self.known[case].least_outlay()
+            known = self.known[case].with_least_outlay()
             plan = None if known is None else known.plan
-            task = Task(ask_least_outlay, (instance, settings, plan))
+            task = Task(find_surviving_outlay, (instance, settings, plan))
             if self.is_attacked:
-                task = Task(find_least_outlay, (listed_shocks_only(instance), settings, plan))
+                task = Task(find_withstanding_outlay, (listed_shocks_only(instance), settings, plan))
             take = partial(self._take_least, case, known)
             questions.append(SweepQuestion(task, "the least outlay that survives everything", take))
         return questions
@@ -331,7 +332,7 @@ class BudgetSweep:
         free = without_gap_price(self.cases[least.case])
         instance = edit_budget(free, least.outlay * (1.0 + EXACT_GAP)).instance
         no_shock = self.known[least.case].no_shock(least.outlay)
-        return Task(ask_best_plan, (instance, self.case_settings(least.case), plan, no_shock))
+        return Task(find_best_plan, (instance, self.case_settings(least.case), plan, no_shock))
 
     def ask(self, questions: Sequence[SweepQuestion]) -> None:
         """Run the tasks of questions, in parallel if they take long, and pass each answer to its `take` function."""
@@ -372,7 +373,7 @@ def one_line(result: Result) -> str:
     return f"{survives}{gap}cost {si(result.total_cost, result.money, 4)}"
 
 
-def ask_best_plan(
+def find_best_plan(
     memory: Memory, instance: Instance, settings: Settings, plan: Plan | None, no_shock: NoShockPlan | None
 ) -> ResultWithBase:
     """Find the best plan of an instance and audit it; the search starts from `plan`.
@@ -388,7 +389,7 @@ def ask_best_plan(
         return ResultWithBase(conclude(instance, settings, clock, timer, solved, evaluator, no_shock=no_shock))
 
 
-def ask_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> ResultWithBase:
+def find_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> ResultWithBase:
     """Find the best plan of an instance against its adversary, and audit it."""
     with own_clock(memory, settings) as clock:
         return ResultWithBase(search_robust(instance, settings, clock, listener_of(memory)).result)
@@ -399,14 +400,14 @@ def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
     return no_shock is None or audit_no_shock(instance, no_shock)[0].ok
 
 
-def ask_plan_with_base(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> ResultWithBase:
+def find_plan_with_base(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> ResultWithBase:
     """Find the best plan of an instance, audited, and the tolerance base of the instance."""
     with own_clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         return plan_with_base(solver, instance, settings, before_tolerance_base(settings), plan=plan)
 
 
-def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> WhatIfResult:
+def find_surviving_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> WhatIfResult:
     """Find the least outlay at which every floor is kept, whatever the budget.
 
     If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan. `plan` is a known
@@ -427,13 +428,13 @@ def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, pla
         return replace(found, gap=max(found.gap, float(left.gap[counted].sum())))
 
 
-def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
+def find_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
     """Return the names of the shocks in which the do-nothing plan fails, the largest gap first."""
     gaps = _solver(memory, instance, settings, Clock()).evaluator(instance).do_nothing(Clock()).violated
     return tuple(instance.events[number].name for number in sorted(gaps, key=lambda number: -gaps[number]))
 
 
-def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
+def find_lone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
     """Find the least outlay for each of the named shocks alone; the empty name stands for no shock."""
     free = with_budget(instance, None)
     exact = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP), tolerance=None)

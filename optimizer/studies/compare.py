@@ -29,7 +29,7 @@ from optimizer.instance.edits import ScenarioNames, require_known, scenario_vari
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
-from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, SweepQuestion, ask_alone, ask_failing, budgets_up_to
+from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, SweepQuestion, budgets_up_to, find_failing, find_lone
 from optimizer.studies.comparison import (
     CASE,
     Breakpoint,
@@ -303,7 +303,7 @@ class _ComparisonBuilder:
             return []
         sweep, failing, questions = self.sweep, self._failing, list[SweepQuestion]()
         for case, instance in sweep.cases.items():
-            task = Task(ask_failing, (instance, sweep.search_settings))
+            task = Task(find_failing, (instance, sweep.search_settings))
             questions.append(SweepQuestion(task, "where doing nothing fails", partial(failing.__setitem__, case)))
         sweep.ask(questions)
         return [each for case in sweep.cases if case in failing for each in self._case_questions(case, failing[case])]
@@ -314,7 +314,7 @@ class _ComparisonBuilder:
             self.found = replace(self.found, notes=(*self.found.notes, what))
         names = ("", *failing[:MOST_ALONE])
         for i in range(0, len(names), ALONE_BATCH):
-            task = Task(ask_alone, (self.sweep.cases[case], self.sweep.search_settings, names[i : i + ALONE_BATCH]))
+            task = Task(find_lone, (self.sweep.cases[case], self.sweep.search_settings, names[i : i + ALONE_BATCH]))
             yield SweepQuestion(task, "each shock alone", partial(self._take_alone, case))
 
     def _take_alone(self, case: str, answer: Sequence[LoneShock]) -> None:

@@ -436,5 +436,5 @@ class RestrictedLP:
         cheapest = self.cheapest(result)
         assert cheapest.values is not None
         gap = result.objective if self.leaves_gap and counts_gap else 0.0
-        cost, priced = self.model.measures(cheapest.values)
+        cost, priced = self.model.reported_cost_and_objective(cheapest.values)
         return gap, priced if counts_gap else cost

@@ -73,7 +73,7 @@ class MovedNumbers:
     takes_gap_as_is: bool = False
 
 
-def _ask_moved(
+def _find_moved(
     memory: dict[str, Any],
     instance: Instance,
     moved: MovedNumbers,
@@ -287,7 +287,7 @@ class _SensitivitySearch:
         self.jobs, self.executor = settings.jobs, start_executor(1)
         self.found, self.seconds = WhatIfResult("stopped"), 0.0
         self.base = VariantOutcome("stopped")
-        self.measure: ToleranceBase | None = None
+        self.tolerance_base: ToleranceBase | None = None
         self._duals: DualScreen | None = None
 
     def run(
@@ -305,7 +305,7 @@ class _SensitivitySearch:
             sampled = self.sampled(samples, seed) if samples else None
         shown = tuple(sorted(bars, key=lambda bar: bar.effect(base), reverse=True))
         status: SensitivityStatus = "proven" if self.is_proven(bars) else "stopped"
-        found = (shown, sampled, self.measure, screened)
+        found = (shown, sampled, self.tolerance_base, screened)
         return Sensitivity(status, self.instance, accuracy, resolution, base, *found)
 
     def begin(self, known: Result | None = None, most: int | None = None) -> VariantOutcome:
@@ -326,12 +326,12 @@ class _SensitivitySearch:
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
-                measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
-                if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
-                    again = solver.ask(settings=measure.settings(settings))
+                tolerance_base = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
+                if self.found.status == "optimal" and not tolerance_base.proves(self.found.cost, self.found.bound):
+                    again = solver.ask(settings=tolerance_base.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
-                self.measure, self.settings = measure, measure.settings(settings)
+                    tolerance_base = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
+                self.tolerance_base, self.settings = tolerance_base, tolerance_base.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
             self._keep_dual_values(solver, most)
         return self.base
@@ -372,7 +372,7 @@ class _SensitivitySearch:
     def answers(self, variants: Sequence[MovedNumbers], what: str) -> dict[int, VariantOutcome]:
         """Solve for each set of numbers; return outcomes by index, without those not reached in time."""
         fixed = (self.settings, self.found.held, self.found.plan, self.lists_attacks)
-        tasks = [Task(_ask_moved, (self.instance, each, *fixed)) for each in variants]
+        tasks = [Task(_find_moved, (self.instance, each, *fixed)) for each in variants]
         result: dict[int, VariantOutcome] = {}
         self.listener(Progress(task=what, total=len(tasks)))
         for number, answer in self.executor.as_completed(tasks, self.clock):

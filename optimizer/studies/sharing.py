@@ -158,12 +158,12 @@ class _CoalitionSearch:
         with start_executor(size_for(self.settings.jobs, time.perf_counter() - began)) as executor:
             working = replace(working, jobs=1, threads=working.threads or 1)
             self._solve(first[1:], working, executor)
-            measure = self._tolerance_base(first)
-            exact = measure.settings(working)
-            self._solve([each for each in first if self._is_open(each, measure)], exact, executor)
+            tolerance_base = self._tolerance_base(first)
+            exact = tolerance_base.settings(working)
+            self._solve([each for each in first if self._is_open(each, tolerance_base)], exact, executor)
             for some in others:
                 self._solve(some, exact, executor)
-        return self._conclude(measure)
+        return self._conclude(tolerance_base)
 
     def _solve(self, wanted: Sequence[Coalition], settings: Settings, executor: Any) -> None:
         """Find the best plans of coalitions, each started from smaller coalitions or from its own earlier plan."""
@@ -204,20 +204,20 @@ class _CoalitionSearch:
         known = [self._cost(each) for each in alone if each in self.found]
         costs = [each.cost for each in known if each.has_cost]
         no_shock = [each.result.calm_cost for each in known if each.has_cost]
-        base = None if None in no_shock else math.fsum(value for value in no_shock if value is not None)
-        return ToleranceBase.of(math.fsum(costs), base, self.settings.share_of_price)
+        no_shock_cost = None if None in no_shock else math.fsum(value for value in no_shock if value is not None)
+        return ToleranceBase.of(math.fsum(costs), no_shock_cost, self.settings.share_of_price)
 
-    def _is_open(self, each: Coalition, measure: ToleranceBase) -> bool:
+    def _is_open(self, each: Coalition, tolerance_base: ToleranceBase) -> bool:
         found = self.found.get(each)
-        return found is not None and found.baseline is not None and not measure.is_proven(found)
+        return found is not None and found.baseline is not None and not tolerance_base.is_proven(found)
 
     def _cost(self, each: Coalition) -> CoalitionCost:
         return CoalitionCost.of(self._ordered(each), self.found[each])
 
-    def _conclude(self, measure: ToleranceBase) -> CostShares:
+    def _conclude(self, tolerance_base: ToleranceBase) -> CostShares:
         known = tuple(self._cost(each) for each in self.variants if each in self.found)
         stopped = len(known) < len(self.variants) or any(each.result.status == "stopped" for each in known)
-        made = CostShares(self.instance, self.members, known, tolerance=measure.tolerance, stopped=stopped)
+        made = CostShares(self.instance, self.members, known, tolerance=tolerance_base.tolerance, stopped=stopped)
         if len(known) < len(self.variants) or not all(math.isfinite(each.bound) for each in known):
             return made
         return _with_game(made)

@@ -224,7 +224,7 @@ def _faced_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterred: 
 LEAST_OUTLAY_SECONDS = 30.0
 
 
-def least_outlay(
+def search_withstanding_outlay(
     instance: Instance, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener = ignore
 ) -> LeastOutlay:
     """Find the least outlay that survives the listed shocks and the adversary of an instance, ignoring its budget.
@@ -252,15 +252,17 @@ def least_outlay(
     return LeastOutlay("optimal", max(0.0, solved.objective), bound)
 
 
-def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None) -> LeastOutlay:
+def find_withstanding_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None) -> LeastOutlay:
     """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task.
 
     `known` is a known plan that survives them, None without one; it may miss floors by less than counts as a shortfall.
     """
     with clock_of_task(memory, settings) as clock, clock.for_at_most(LEAST_OUTLAY_SECONDS):
         oracle = AttackOracle(instance, settings, clock)
-        found = least_outlay(instance, oracle, settings, clock, listener_of(memory))
+        found = search_withstanding_outlay(instance, oracle, settings, clock, listener_of(memory))
         if found.status != "none" or known is None:
             return found
         eased = with_eased_floors(instance)
-        return least_outlay(eased, AttackOracle(eased, settings, clock), settings, clock, listener_of(memory))
+        return search_withstanding_outlay(
+            eased, AttackOracle(eased, settings, clock), settings, clock, listener_of(memory)
+        )

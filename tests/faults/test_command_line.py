@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.cli.app import app, load_command
 from optimizer.solver import Clock
-from optimizer.studies.solve import least_outlay
+from optimizer.studies.solve import search_withstanding_outlay
 from tests.strategies import besieged
 
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -402,7 +402,8 @@ def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
 def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for(data: dict[str, Any]) -> None:
     instance, exact = so.read(data), so.Settings(mip_gap=0.0)
     listed, searched = (
-        least_outlay(instance, AttackOracle(instance, exact, Clock(), most), exact, Clock()) for most in (1000, 0)
+        search_withstanding_outlay(instance, AttackOracle(instance, exact, Clock(), most), exact, Clock())
+        for most in (1000, 0)
     )
     assert listed.status == searched.status
     if listed.outlay is None:

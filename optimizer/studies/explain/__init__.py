@@ -193,14 +193,14 @@ def explain(
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(made.instance, settings, clock, listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
-        result, measure = plan_with_base(solver, made.instance, settings, own, made.notes, known=known)
+        result, tolerance_base = plan_with_base(solver, made.instance, settings, own, made.notes, known=known)
         on_part(result)
         explanation = Explanation(result, settings.share_of_price)
         if result.status == "stopped":
             return explanation
-        if result.status == "survives" and measure is not None:
-            explanation = replace(explanation, within=measure.tolerance, tolerance_base=measure)
-            solver.settings = replace(measure.settings(settings), patience=None)
+        if result.status == "survives" and tolerance_base is not None:
+            explanation = replace(explanation, within=tolerance_base.tolerance, tolerance_base=tolerance_base)
+            solver.settings = replace(tolerance_base.settings(settings), patience=None)
         what_ifs = WhatIfs(_as_survived(made.instance, solver, result), solver)
         for part in _find_parts(what_ifs, result):
             on_part(part)
