@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.algorithms.solving import Alone
+from optimizer.algorithms.solving import FutureOptimum
 from optimizer.audit import AuditReport
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
@@ -494,7 +494,7 @@ def test_a_largest_regret_has_gaps_at_their_price() -> None:
 
 def test_a_regret_from_unproven_least_costs_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     """The least costs are 12M and 6M; where the search for the first stopped at 13M, regrets are up to 1M larger."""
-    alone = [Alone(13e6, 12e6, is_stopped=True), Alone(6e6, 6e6)]
+    alone = [FutureOptimum(13e6, 12e6, is_stopped=True), FutureOptimum(6e6, 6e6)]
     monkeypatch.setattr(_Search, "_alone_side_by_side", lambda self, numbers: alone)
     result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml", ["policy.objective=regret"]))
     assert result.status == "stopped"

@@ -18,7 +18,7 @@ from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.algorithms.solving import Alone, solve_alone, solve_group
+from optimizer.algorithms.solving import FutureOptimum, solve_group, solve_one_future
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
@@ -411,7 +411,7 @@ def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.Mon
     model = ShockModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
     stopped = model.fall_back()
     monkeypatch.setattr("optimizer.studies.futures.solve.best_plan", lambda *arguments: stopped)
-    result = search_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
+    result = search_futures(instance, EXACT, Clock(), alone=[FutureOptimum()] * len(instance.tree.futures))
     assert result.status == "stopped"
     assert result.survival_gap > 1.1 * stopped.gap > 0
 
@@ -422,7 +422,7 @@ def test_tasks_that_begin_after_the_deadline_return_at_once() -> None:
     futures, late = instance.tree.futures, dataclasses.replace(EXACT, until=0.0)
     group = GroupProblem((0,), (futures[0].name,), (1.0,), (futures[0].answers,), ({},), frozenset(), (), late)
     assert solve_group({}, group) == GroupPlans(-math.inf)
-    assert solve_alone({}, 0, futures[0].name, late) == Alone(is_stopped=True)
+    assert solve_one_future({}, 0, futures[0].name, late) == FutureOptimum(is_stopped=True)
 
 
 @pytest.mark.parametrize("name", ["gap_price_1006.yaml", "gap_price_1011.yaml"])

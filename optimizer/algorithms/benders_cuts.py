@@ -46,26 +46,26 @@ class ShockGroups:
 def group_shocks(
     kind: EstimateKind,
     order: Sequence[int],
-    alone: Iterable[int],
+    singles: Iterable[int],
     weights: Vector,
     lower: Vector,
     owners: Integers,
     *,
-    are_alone: bool,
+    are_all_single: bool,
 ) -> ShockGroups:
     """Partition the shocks with a positive weight into groups.
 
     Args:
         kind: whether gaps or costs are estimated.
         order: indices of all shocks, similar ones next to each other.
-        alone: indices of shocks that each get a group of their own; these groups come first.
+        singles: indices of shocks that each get a group of their own; these groups come first.
         weights: as in `ShockGroups`.
         lower: as in `ShockGroups`.
         owners: by shock, the index of its future.
-        are_alone: whether every shock gets a group of its own. Its weight then becomes the factor of its group, so that
-            θ estimates its unweighted cost.
+        are_all_single: whether every shock gets a group of its own. Its weight then becomes the factor of its group, so
+            that θ estimates its unweighted cost.
     """
-    singles = [n for n in dict.fromkeys([*alone, *(order if are_alone else ())]) if weights[n] > 0]
+    singles = [n for n in dict.fromkeys([*singles, *(order if are_all_single else ())]) if weights[n] > 0]
     apart = frozenset(singles)
     shared = np.array([n for n in order if n not in apart and weights[n] > 0], dtype=np.intp)
     group_of = np.full(len(weights), -1, dtype=np.intp)
@@ -76,7 +76,7 @@ def group_shocks(
     found, places = np.unique(np.stack([group_of, owners], axis=1)[kept], axis=0, return_inverse=True)
     group_of[kept] = places.reshape(-1)
     factors = np.ones(len(found))
-    if are_alone:
+    if are_all_single:
         factors[group_of[singles]], weights = weights[singles], np.where(weights > 0, 1.0, 0.0)
     return ShockGroups(kind, group_of, weights, lower, found[:, 1], factors)
 

@@ -182,8 +182,8 @@ class RecourseEstimates(Search):
         """Return the groups of `kind`, with similar shocks together and each shock in `alone` first and on its own."""
         weights, lower = self._weights(kind)
         order = [n for part in self.evaluator.batches for n in part.events.tolist()]
-        are_alone = kind == "cost" and self.instance.policy.objective.needs_outcomes
-        groups = group_shocks(kind, order, alone, weights, lower, self._owners, are_alone=are_alone)
+        are_all_single = kind == "cost" and self.instance.policy.objective.needs_outcomes
+        groups = group_shocks(kind, order, alone, weights, lower, self._owners, are_all_single=are_all_single)
         return {kind: groups} if groups.size else {}
 
     @cached_property

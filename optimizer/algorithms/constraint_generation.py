@@ -363,7 +363,7 @@ class ConstraintGeneration(Search):
 
     def _solve_held(self) -> SearchResult | None:
         relaxation, self._next_lp = self._next_lp or self.model.solve_relaxation(), None
-        if self._is_apart and (found := self._decompose(relaxation)) is not None:
+        if self._decomposes_by_future and (found := self._decompose(relaxation)) is not None:
             return found
         if self._is_first and self.evaluator.pseudo_costs is None:
             self._drop_shocks_without_duals(relaxation)
@@ -391,7 +391,7 @@ class ConstraintGeneration(Search):
         self._save("integers")
 
     @property
-    def _is_apart(self) -> bool:
+    def _decomposes_by_future(self) -> bool:
         """Whether the futures are first solved by themselves: for the expected cost of several futures."""
         is_estimated = self.instance.policy.objective.kind == "expected" and no_sample_may_fail(self.instance)
         return self.problem.is_least_cost and not self.tree.is_single and is_estimated

@@ -13,8 +13,8 @@ decomposition.
 request: a problem other than least cost has no plan where floors fail, which only constraint generation reports as
 infeasible; and where samples may fail, Benders cuts cannot estimate the cost of a plan.
 
-Tasks for workers solve parts of the problem: `solve_group` a group of futures, `solve_alone` one future by itself, from
-whose cost regret counts (`with_regret`).
+Tasks for workers solve parts of the problem: `solve_group` a group of futures, `solve_one_future` one future by itself,
+from whose cost regret counts (`with_regret`).
 """
 
 import contextlib
@@ -155,7 +155,7 @@ def solve_group(memory: Memory, group: GroupProblem) -> GroupPlans:
 
 
 @dataclass(frozen=True)
-class Alone:
+class FutureOptimum:
     """The best plan of one future by itself."""
 
     # Its cost including the price of its gap, and a proven lower bound on it; in money.
@@ -167,7 +167,7 @@ class Alone:
     is_stopped: bool = False  # whether its search ended before the proof
 
     @classmethod
-    def of(cls, instance: Instance, solved: SearchResult) -> "Alone":
+    def of(cls, instance: Instance, solved: SearchResult) -> "FutureOptimum":
         """Return the result of a search for one future."""
         if solved.values is None:
             return cls(is_stopped=solved.status == "stopped")
@@ -177,7 +177,7 @@ class Alone:
         return cls(solved.objective + priced, solved.bound + priced, solved.gap, plan, solved.paths, stopped)
 
 
-def solve_alone(memory: Memory, number: int, name: str, settings: Settings) -> Alone:
+def solve_one_future(memory: Memory, number: int, name: str, settings: Settings) -> FutureOptimum:
     """Solve one future by itself for its expected cost: a task for workers."""
 
     def report(step: Progress) -> None:
@@ -185,11 +185,11 @@ def solve_alone(memory: Memory, number: int, name: str, settings: Settings) -> A
 
     with clock_of_task(memory, settings) as clock:
         if clock.is_over:
-            return Alone(is_stopped=True)
+            return FutureOptimum(is_stopped=True)
         (kept,) = kept_instances(memory, (number,))
         instance = kept.by_expected_cost()
         evaluator = evaluator_in_worker(memory, kept, (number,))
-        return Alone.of(instance, best_plan(instance, settings, clock, report, evaluator=evaluator))
+        return FutureOptimum.of(instance, best_plan(instance, settings, clock, report, evaluator=evaluator))
 
 
 def exact_no_shock(
@@ -231,7 +231,7 @@ def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float
     return None if found is None else found.total_cost
 
 
-def with_regret(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
+def with_regret(instance: Instance, future: Future, result: Result, alone: FutureOptimum) -> FutureResult:
     """Return a future with its regret over the cheapest plan known for it, which may be the result's own plan."""
     label, price = instance.horizon.label, instance.policy.gap_price
     answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)

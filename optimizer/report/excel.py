@@ -41,7 +41,7 @@ from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
-from optimizer.studies.frames import decisions_frame, frame_of_futures
+from optimizer.studies.frames import decisions_frame, stack_over_futures
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements_result import Requirements
 from optimizer.studies.verify import audit_warnings
@@ -159,7 +159,7 @@ def _sheets_of_all_futures(instance: Instance, result: FuturesResult) -> Iterato
     }
     for name in ("survival", *notes, "yearly_dependence", *OPTIONAL_FILES):
         each = "" if name in result.frames else ", future by future"
-        frame = frame_of_futures(result, name) if each else result.frames.frame(name)
+        frame = stack_over_futures(result, name) if each else result.frames.frame(name)
         shown, note = {"survival": "segments", "yearly_dependence": "dependence"}.get(name, name), notes.get(name, "")
         if len(frame) and (name != "stock" or any(map(any, frame.values[2:]))):
             yield replace(_list_sheet(instance, frame, shown, f"{frame.title}{each}", note), frozen=2 if each else 1)

@@ -446,7 +446,7 @@ class Bands(ReadOnly):
 
 
 def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:
-    """Return one row per option bought in a sample or in the plan: share of samples, and whether the plan buys it."""
+    """Return a frame with a row per option bought in a sample or in the plan: share of samples, whether in the plan."""
     shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
     columns = (
         FrameColumn("option", form="object", is_index=True, of=str),

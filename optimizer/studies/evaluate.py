@@ -26,7 +26,7 @@ from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import Evaluator, recourse_executor
-from optimizer.algorithms.solving import Alone, best_plan, with_regret
+from optimizer.algorithms.solving import FutureOptimum, best_plan, with_regret
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
@@ -195,16 +195,16 @@ class _FuturesEvaluationSearch:
             found.append(known[key])
         return found
 
-    def own_optimum(self, best: Result | None) -> Alone:
-        """Return cost, bound and gap of a future's own optimum; an empty `Alone` if it is missing or no reference."""
+    def own_optimum(self, best: Result | None) -> FutureOptimum:
+        """Return cost, bound and gap of a future's own optimum; an empty one if it is missing or no reference."""
         price, is_reference = self.instance.policy.gap_price, self.instance.policy.objective.kind == "regret"
         if best is None or best.baseline is None:
-            return Alone()
+            return FutureOptimum()
         if is_reference and price is None and best.survival_gap > 0 and best.status == "stopped":
-            return Alone()
-        return Alone(best.priced_cost, best.priced_bound, best.survival_gap)
+            return FutureOptimum()
+        return FutureOptimum(best.priced_cost, best.priced_bound, best.survival_gap)
 
-    def adaptive_optimum(self, alone: Sequence[Alone]) -> tuple[FuturesResult | None, tuple[str, ...]]:
+    def adaptive_optimum(self, alone: Sequence[FutureOptimum]) -> tuple[FuturesResult | None, tuple[str, ...]]:
         """Find the adaptive plan; return None and a note if regret counts from a future that no plan survives."""
         policy = self.instance.policy
         if self.clock.is_over:
@@ -248,7 +248,9 @@ def _best_start(found: Sequence[EvaluatedPlan]) -> Plan | None:
     return min(sound, key=lambda result: result.total_cost).plan if sound else None
 
 
-def join_futures(instance: Instance, name: str, own: Sequence[EvaluatedPlan], alone: Sequence[Alone]) -> FuturesPlan:
+def join_futures(
+    instance: Instance, name: str, own: Sequence[EvaluatedPlan], alone: Sequence[FutureOptimum]
+) -> FuturesPlan:
     """Combine the evaluations of a plan in each future into one over all futures.
 
     Args:
@@ -306,7 +308,7 @@ def _joint_result(instance: Instance, lifted: Instance, futures: tuple[FutureRes
     )
 
 
-def _future_result(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
+def _future_result(instance: Instance, future: Future, result: Result, alone: FutureOptimum) -> FutureResult:
     """Build the result of a future with its regret; None if it has a larger, unpriced gap than the future's optimum."""
     # As in results of `solve`, no future has a no-shock plan of its own.
     result = replace(result, no_shock=None, price_of_survival=None, calm_cost=None, calm_builds=())

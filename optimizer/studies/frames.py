@@ -395,7 +395,7 @@ def futures_frame(result: FuturesResult) -> Frame:
     return Frame.of_items("futures", "Future by future", result.futures, columns)
 
 
-def frame_of_futures(result: FuturesResult, name: str) -> Frame:
+def stack_over_futures(result: FuturesResult, name: str) -> Frame:
     """Stack the frame `name` of all futures, with the name of the future as the first column."""
     each = ((future.name, future.result.frames.frame(name)) for future in result.futures)
     return Frame.stacked(FrameColumn("future", is_index=True), each)

@@ -167,7 +167,7 @@ def _largest_maker(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tu
 
 
 def times_frame(found: "Requirements") -> Frame:
-    """Return one row per chokepoint that makes a floor fail, in its worst year; none if times were left out.
+    """Return a frame with a row per chokepoint that makes a floor fail, in its worst year; none if times were left out.
 
     If floors fail without any cut, the first row reports that. Times are infinite if floors hold for ever, and None
     without a plan.
@@ -281,7 +281,7 @@ def _by_name(instance: Instance, numbers: Mapping[str, float], sign: str) -> str
 
 
 def clauses_frame(found: "Requirements") -> Frame:
-    """Return one row per clause of 50 U.S.C. 98h-5: the table that answers it, or why it is out of reach."""
+    """Return a frame with a row per clause of 50 U.S.C. 98h-5: the table that answers it, or why it is out of reach."""
     columns = (
         FrameColumn("place", "Clause", is_index=True),
         FrameColumn("text", "Text"),

@@ -45,7 +45,7 @@ NO_OPTION = "no option to hold it in the file"
 
 
 def of_requirements(found: "Requirements") -> Frames:
-    """All tables of the requirements, each a pandas frame by its name."""
+    """Return the frames of the requirements by name; attributes are pandas frames."""
     makers = {
         "materials": materials_frame,
         "needs": needs_frame,
@@ -68,7 +68,7 @@ def _t(name: str, label: str = "", **how: Any) -> FrameColumn:
 
 
 def materials_frame(found: "Requirements") -> Frame:
-    """Return one row per material that a segment needs or a stock holds."""
+    """Return a frame with a row per material that a segment needs or a stock holds."""
     money = found.instance.money
     columns = (
         FrameColumn("material", form="object", is_index=True),
@@ -180,7 +180,7 @@ def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float
 
 
 def needs_frame(found: "Requirements") -> Frame:
-    """Return one row per segment, in the shock with its largest shortfall, or else with its largest requirement."""
+    """Return a frame with a row per segment, in the shock with its largest shortfall, or else largest requirement."""
     columns = (
         FrameColumn("segment", form="object", is_index=True),
         FrameColumn("material", form="name", is_shown=False),
@@ -234,7 +234,7 @@ def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
 
 
 def shortfalls_frame(found: "Requirements") -> Frame:
-    """Return one row per material, segment and shock with a shortfall under the do-nothing plan or another plan."""
+    """Return a frame with a row per material, segment and shock that is short under the do-nothing or another plan."""
     money = found.instance.money
     columns = (
         FrameColumn("material", form="object", is_index=True),
@@ -273,7 +273,7 @@ def _shortfall_row(found: "Requirements", d: str, outcome: Outcome) -> tuple[Any
 
 
 def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
-    """Return one row per stock: the amounts to hold and to buy, t, and their cost, undiscounted."""
+    """Return a frame with a row per stock: the amounts to hold and to buy, t, and their cost, undiscounted."""
     instance, result, horizon = found.alone, found.stocks, found.alone.horizon
     rows = []
     for o, stock in instance.stocks.items():
@@ -301,7 +301,7 @@ def _largest_release(result: Result, o: str) -> float | None:
 
 
 def holdings_frame(found: "Requirements") -> Frame:
-    """Return one row per stock."""
+    """Return a frame with a row per stock."""
     money = found.instance.money
     columns = (
         FrameColumn("option", "Stock", form="object", is_index=True),
@@ -344,7 +344,7 @@ def _least_gap_bound(result: Result) -> float:
 
 
 def purchases_frame(found: "Requirements") -> Frame:
-    """Return one row per calendar year and stock that is bought in it."""
+    """Return a frame with a row per calendar year and stock that is bought in it."""
     columns = (
         FrameColumn("year", form="year", is_index=True),
         FrameColumn("option", "Stock", form="object", is_index=True),
@@ -365,7 +365,7 @@ def purchases_frame(found: "Requirements") -> Frame:
 
 
 def funding_frame(found: "Requirements") -> Frame:
-    """Return one row per share of the money for stocks, with the shocks survived and the gap left."""
+    """Return a frame with a row per share of the money for stocks, with the shocks survived and the gap left."""
     money, tonnes = found.instance.money, shortfall_by_material(found.alone, found.nothing.shocks)
     short = [c for c in tonnes if tonnes[c] > 0]
     columns = (
@@ -390,7 +390,7 @@ def funding_frame(found: "Requirements") -> Frame:
 
 
 def cases_frame(found: "Requirements") -> Frame:
-    """Return one row per conflict: that of the file, then other cases."""
+    """Return a frame with a row per conflict: that of the file, then other cases."""
     money, stocks = found.instance.money, list(found.alone.stocks)
     short = list(shortfall_by_material(found.alone, found.nothing.shocks))
     columns = (

@@ -167,7 +167,7 @@ class Reinforcements:
 
 
 def of_stress(stress: "Stress") -> Frames:
-    """All tables, each a pandas frame by its name (samples, services, groups, worst, reinforcements)."""
+    """Return the frames by name (samples, services, groups, worst, reinforcements); attributes are pandas frames."""
     makers = {
         "samples": stress_samples,
         "services": stress_services,
@@ -179,7 +179,7 @@ def of_stress(stress: "Stress") -> Frames:
 
 
 def stress_samples(stress: "Stress") -> Frame:
-    """Return one row per sample."""
+    """Return a frame with a row per sample."""
     rows, demands = stress.rows, list(stress.instance.demands)
 
     def labels(periods: Sequence[int]) -> list[str | None]:
@@ -203,7 +203,7 @@ def stress_samples(stress: "Stress") -> Frame:
 
 
 def stress_services(stress: "Stress") -> Frame:
-    """Return one row per segment, those that fall below their floors most often first."""
+    """Return a frame with a row per segment, those that fall below their floors most often first."""
     percent = [("mean", "Mean"), ("p5", "p5"), ("p50", "p50"), ("p95", "p95")]
     columns = (
         FrameColumn("segment", form="name", is_index=True),
@@ -218,7 +218,7 @@ def stress_services(stress: "Stress") -> Frame:
 
 
 def sample_groups(stress: "Stress") -> Frame:
-    """Return one row per group of samples: by event, start, months and severity."""
+    """Return a frame with a row per group of samples: by event, start, months and severity."""
     columns = (
         FrameColumn("by", form="word", is_index=True),
         FrameColumn("group", is_index=True, of=lambda each: each.name),
@@ -232,7 +232,7 @@ def sample_groups(stress: "Stress") -> Frame:
 
 
 def broken_shocks(stress: "Stress") -> Frame:
-    """Return one row per reported shock that the plan fails, the worst first."""
+    """Return a frame with a row per reported shock that the plan fails, the worst first."""
     columns = (
         FrameColumn("shock", is_index=True, of=lambda each: each.name),
         FrameColumn("event", is_shown=False, of=lambda each: each.entry),
@@ -249,7 +249,7 @@ def broken_shocks(stress: "Stress") -> Frame:
 
 
 def reinforcements(stress: "Stress") -> Frame:
-    """Return one row per addition to the plan, checked on the shocks that the plan fails."""
+    """Return a frame with a row per addition to the plan, checked on the shocks that the plan fails."""
     found, money = stress.reinforcements, stress.money
     tried, note = (found.checked, found.note) if found is not None else (0, "")
 

@@ -41,11 +41,11 @@ def _index(*names: str, form: Form = "text") -> tuple[FrameColumn, ...]:
 
 
 def of_comparison(comparison: "Comparison") -> Frames:
-    """All tables, each a pandas frame by its name (columns, least_outlay, lone_shocks, steps, breakpoints)."""
+    """Return the frames (columns, least_outlay, lone_shocks, steps, breakpoints); attributes are pandas frames."""
     money = next(iter(comparison.cases.values())).money
     makers = {
         "columns": comparison_columns,
-        "least_outlay": least_outlays,
+        "least_outlay": least_outlays_frame,
         "lone_shocks": lone_shocks,
         "steps": budget_steps,
         "breakpoints": breakpoints_frame,
@@ -54,7 +54,7 @@ def of_comparison(comparison: "Comparison") -> Frames:
 
 
 def comparison_columns(comparison: "Comparison", money: str) -> Frame:
-    """Return one row per case and budget, with figures, worst services by segment, and sizes of options bought."""
+    """Return a frame with a row per case and budget: figures, worst services by segment, sizes of options bought."""
     found = comparison.figures()
     segments, options = union(each["services"] for each in found), union(each["sizes"] for each in found)
     names = {key: _name_in_cases(comparison, key) for key in (*segments, *options)}
@@ -88,8 +88,8 @@ def union(parts: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in parts for name in names))
 
 
-def least_outlays(comparison: "Comparison", money: str) -> Frame:
-    """Return one row per case: the least outlay that survives all shocks, its bound, and its plan's total cost."""
+def least_outlays_frame(comparison: "Comparison", money: str) -> Frame:
+    """Return a frame with a row per case: the least outlay that survives all shocks, its bound, its total cost."""
     columns = (
         FrameColumn("case", is_index=True),
         FrameColumn("status", is_shown=False),
@@ -102,7 +102,7 @@ def least_outlays(comparison: "Comparison", money: str) -> Frame:
 
 
 def lone_shocks(comparison: "Comparison", money: str) -> Frame:
-    """Return one row per case and shock: the least outlay that survives this shock alone."""
+    """Return a frame with a row per case and shock: the least outlay that survives this shock alone."""
     columns = (
         FrameColumn("case", is_index=True, of=lambda pair: pair[0]),
         FrameColumn("shock", form="shock", is_index=True, of=lambda pair: pair[1].shock),
@@ -115,7 +115,7 @@ def lone_shocks(comparison: "Comparison", money: str) -> Frame:
 
 
 def budget_steps(comparison: "Comparison", money: str) -> Frame:
-    """Return one row per budget: the changes with `more` money than it, with proven lower and upper ends."""
+    """Return a frame with a row per budget: the changes with `more` money than it, with proven lower and upper ends."""
 
     def ends(name: str, label: str) -> tuple[FrameColumn, ...]:
         """Return columns for a difference and its proven lower and upper ends."""
@@ -142,7 +142,7 @@ def _count_survived(result: Result) -> int:
 
 
 def breakpoints_frame(comparison: "Comparison", money: str) -> Frame:
-    """Return one row per change of the plan: the budgets between which it changes, and the parts added and dropped."""
+    """Return a frame with a row per change of the plan: the budgets between which it is, and what it adds and drops."""
 
     def names(part: str, **how: Any) -> FrameColumn:
         return FrameColumn(part, of=lambda change: ", ".join(change.parts[part]), **how)
@@ -160,12 +160,12 @@ def breakpoints_frame(comparison: "Comparison", money: str) -> Frame:
 
 
 def of_alternatives(found: "Alternatives") -> Frames:
-    """All tables, each a pandas frame by its name (ranges, plans)."""
+    """Return the frames by name (ranges, plans); attributes are pandas frames."""
     return Frames({"ranges": size_ranges, "plans": alternative_plans}, found)
 
 
 def size_ranges(found: "Alternatives") -> Frame:
-    """Return one row per option: the least and the greatest size in any plan within the tolerance."""
+    """Return a frame with a row per option: the least and the greatest size in any plan within the tolerance."""
     columns = (
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("kind", "Lever"),
@@ -182,7 +182,7 @@ def size_ranges(found: "Alternatives") -> Frame:
 
 
 def alternative_plans(found: "Alternatives") -> Frame:
-    """Return one row per plan, the cheapest first."""
+    """Return a frame with a row per plan, the cheapest first."""
     money, cheapest = found.cheapest.money, found.cheapest.total_cost
     columns = (
         FrameColumn("plan", is_index=True),
@@ -202,14 +202,14 @@ def alternative_plans(found: "Alternatives") -> Frame:
 
 
 def of_sensitivity(found: "Sensitivity") -> Frames:
-    """All tables, each a pandas frame by its name (ends, switching, importance, bought_in_samples)."""
+    """Return the frames by name (ends, switching, importance, bought_in_samples); attributes are pandas frames."""
     bought = found.sampled.bought if found.sampled else {}
     more = {"bought_in_samples": lambda found: bought_in_samples_frame(bought, found.base.bought)}
     return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance_frame} | more, found)
 
 
 def tornado_ends(found: "Sensitivity") -> Frame:
-    """Return one row per uncertain number and end: the outcome of the plan with the number at that end."""
+    """Return a frame with a row per uncertain number and end: the outcome of the plan with the number at that end."""
     money = found.instance.money
     columns = (
         *_index("number", "end"),
@@ -228,7 +228,7 @@ def tornado_ends(found: "Sensitivity") -> Frame:
 
 
 def switching_values(found: "Sensitivity") -> Frame:
-    """Return one row per switching value: the values of a number between which the plan changes."""
+    """Return a frame with a row per switching value: the values of a number between which the plan changes."""
     columns = (
         FrameColumn("number", "Uncertain number", is_index=True, of=lambda pair: pair[0].number.name),
         FrameColumn("end", is_index=True, is_shown=False, of=lambda pair: pair[1].end),
@@ -242,7 +242,7 @@ def switching_values(found: "Sensitivity") -> Frame:
 
 
 def importance_frame(found: "Sensitivity") -> Frame:
-    """Return one row per uncertain number: first-order indices of cost and gap, with half widths of intervals."""
+    """Return a frame with a row per uncertain number: first-order indices of cost and gap, and their half widths."""
     sampled = found.sampled
     columns = (
         FrameColumn("number", "Uncertain number", is_index=True),
@@ -259,7 +259,7 @@ def importance_frame(found: "Sensitivity") -> Frame:
 
 
 def of_attack(found: "AttackResult") -> Frames:
-    """All tables, each a pandas frame by its name (shaping, deterred, segments, starts)."""
+    """Return the frames by name (shaping, deterred, segments, starts); attributes are pandas frames."""
     makers = {"shaping": shaping_attacks, "deterred": attacks_not_made}
     return Frames({**makers, "segments": attacked_segments, "starts": attack_starts}, found)
 
@@ -271,7 +271,7 @@ def targets_struck(found: "AttackResult", damage: "AttackDamage") -> str:
 
 
 def shaping_attacks(found: "AttackResult") -> Frame:
-    """Return one row per attack that shaped the plan: its gap under the do-nothing plan and under the plan."""
+    """Return a frame with a row per attack that shaped the plan: its gap under the do-nothing plan and the plan."""
     money, is_deterrable = found.instance.money, bool(found.adversary.deterrents)
 
     def of_attack(name: str, **how: Any) -> FrameColumn:
@@ -294,7 +294,7 @@ def shaping_attacks(found: "AttackResult") -> Frame:
 
 
 def attacks_not_made(found: "AttackResult") -> Frame:
-    """Return one row per attack that the plan deters: its cost to the adversary, and the gap that it would cause."""
+    """Return a frame with a row per attack that the plan deters: its cost to the adversary, the gap it would cause."""
     money, budget = found.instance.money, found.adversary.attack_budget
     columns = (
         FrameColumn("targets", is_index=True, of=lambda each: targets_struck(found, each)),
@@ -312,7 +312,7 @@ def attacks_not_made(found: "AttackResult") -> Frame:
 
 
 def attacked_segments(found: "AttackResult") -> Frame:
-    """Return one row per segment with a shortage in the worst attack."""
+    """Return a frame with a row per segment with a shortage in the worst attack."""
     money, worst = found.instance.money, found.worst
     columns = (
         FrameColumn("segment", form="name", is_index=True),
@@ -333,7 +333,7 @@ def attacked_segments(found: "AttackResult") -> Frame:
 
 
 def attack_starts(found: "AttackResult") -> Frame:
-    """Return one row per start: the worst attack, and the least attack budget that breaks the plan."""
+    """Return a frame with a row per start: the worst attack, and the least attack budget that breaks the plan."""
     money = found.instance.money
     columns = (
         FrameColumn("start", form="period", is_index=True),
@@ -348,27 +348,27 @@ def attack_starts(found: "AttackResult") -> Frame:
 
 
 def of_explanation(found: "Explanation") -> Frames:
-    """All tables, each a pandas frame by its name (worths, deadlines, repairs)."""
-    return Frames({"worths": part_values, "deadlines": deadlines, "repairs": repairs}, found)
+    """Return the frames by name (worths, deadlines, repairs); attributes are pandas frames."""
+    return Frames({"worths": part_values_frame, "deadlines": deadlines_frame, "repairs": repairs_frame}, found)
 
 
-def part_values(found: "Explanation") -> Frame:
-    """Return one row per shock, lever, floor or delay: the change of cost without it, or with the delay."""
+def part_values_frame(found: "Explanation") -> Frame:
+    """Return a frame with a row per shock, lever, floor or delay: the change of cost without it, or with the delay."""
     columns = [*_index("kind"), *_index("of", form="object"), FrameColumn("survives", form="yes")]
     columns += _columns("amount", found.result.money, "change", "low", "high", "outlay", "needed")
     columns += [FrameColumn("is_money", "Money helps", form="yes"), FrameColumn("months", "By", "months", "amount")]
     return Frame.of_items("worths", "What each part is worth", found.part_values, columns)
 
 
-def deadlines(found: "Explanation") -> Frame:
-    """Return one row per option that is bought: when it is ordered, and its latest order."""
+def deadlines_frame(found: "Explanation") -> Frame:
+    """Return a frame with a row per option that is bought: when it is ordered, and its latest order."""
     columns = [*_index("option", form="object"), *_columns("period", "", "ordered", "as_planned", "anyhow")]
     columns.append(FrameColumn("can_be_left_out", form="yes"))
     return Frame.of_items("deadlines", "When each is ordered, and the latest order", found.deadlines, columns)
 
 
-def repairs(found: "Explanation") -> Frame:
-    """Return one row per repair: the smallest change that works, what is proven beyond it, and the cost of the plan."""
+def repairs_frame(found: "Explanation") -> Frame:
+    """Return a frame with a row per repair: the smallest change that works, what is proven beyond it, the cost."""
     columns = (
         *_index("kind"),
         *_index("of", form="object"),
@@ -380,7 +380,7 @@ def repairs(found: "Explanation") -> Frame:
 
 
 def of_futures_study(found: "FuturesStudy") -> Frames:
-    """All tables, each a pandas frame by its name (values, questions, futures, regret, orders)."""
+    """Return the frames by name (values, questions, futures, regret, orders); attributes are pandas frames."""
     makers = {
         "values": values_frame,
         "questions": question_timings,

@@ -121,12 +121,12 @@ class Exposure:
 
 
 def of_time_to_survive(found: "TimeToSurvive") -> Frames:
-    """All tables, each a pandas frame by its name (months)."""
+    """Return the frames by name (months); attributes are pandas frames."""
     return Frames({"months": months_survived}, found)
 
 
 def months_survived(found: "TimeToSurvive") -> Frame:
-    """Return one row per chokepoint and year; months are infinite if floors hold for ever, None without a plan.
+    """Return a frame with a row per chokepoint and year; months: infinite if floors hold for ever, None without a plan.
 
     If floors fail without any cut, the first rows report how long they hold without one.
     """

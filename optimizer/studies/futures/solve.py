@@ -20,7 +20,7 @@ from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
-from optimizer.algorithms.solving import Alone, best_plan, open_evaluator, solve_alone, with_regret
+from optimizer.algorithms.solving import FutureOptimum, best_plan, open_evaluator, solve_one_future, with_regret
 from optimizer.algorithms.workers import LISTENER, Task
 from optimizer.audit import AuditReport
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
@@ -91,7 +91,7 @@ def search_futures(
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     adversary: bool = False,
-    alone: Sequence[Alone] | None = None,
+    alone: Sequence[FutureOptimum] | None = None,
 ) -> FuturesResult:
     """Run `solve_futures` for callers with a clock, and possibly with known optima of the futures alone.
 
@@ -135,7 +135,7 @@ class _Search:
     timer: Timer
     notes: tuple[str, ...]
     oracles: Sequence[AttackOracle | None] | None
-    alone: Sequence[Alone] | None = None
+    alone: Sequence[FutureOptimum] | None = None
 
     def __post_init__(self) -> None:
         self.tree: FutureTree = self.instance.tree
@@ -143,7 +143,7 @@ class _Search:
 
     def run(self) -> FuturesResult:
         """Return the audited result of the joint plan, or a result without a plan."""
-        alone = self.alone if self.alone is not None else self.solve_alone() if self._needs_alone else [Alone()]
+        alone = self.alone if self.alone is not None else self.solve_alone() if self._needs_alone else [FutureOptimum()]
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         if not all(map(math.isfinite, least)):
             return self._without_reference(alone)
@@ -153,7 +153,7 @@ class _Search:
         results = [self._conclude(number, future, found) for number, future in enumerate(self.tree.futures)]
         return self._audit(found.solved, results, alone)
 
-    def _search(self, least: tuple[float, ...], alone: Sequence[Alone]) -> RobustPlans:
+    def _search(self, least: tuple[float, ...], alone: Sequence[FutureOptimum]) -> RobustPlans:
         """Return the best joint plan, against the adversaries if there are oracles."""
         problem, search_args = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
         if self.oracles is not None:
@@ -171,7 +171,7 @@ class _Search:
         """Whether futures are solved by themselves; for a single future only regret needs that."""
         return not self.tree.is_single or self.measure.kind == "regret"
 
-    def solve_alone(self) -> list[Alone]:
+    def solve_alone(self) -> list[FutureOptimum]:
         """Solve each future by itself, in parallel without adversaries; futures with equal data are solved once.
 
         Raises:
@@ -195,9 +195,9 @@ class _Search:
         gap = min(self.settings.mip_gap, EXACT_GAP) if self.measure.kind == "regret" else self.settings.mip_gap
         return replace(self.settings, checkpoint=None, mip_gap=gap, jobs=1, cluster=None)
 
-    def _alone_side_by_side(self, numbers: Sequence[int]) -> list[Alone]:
+    def _alone_side_by_side(self, numbers: Sequence[int]) -> list[FutureOptimum]:
         settings = self._settings_alone.within(self.clock)
-        tasks = [Task(solve_alone, (n, self.tree.futures[n].name, settings)) for n in numbers]
+        tasks = [Task(solve_one_future, (n, self.tree.futures[n].name, settings)) for n in numbers]
         memory = self.evaluator.executor.memory
         memory[LISTENER] = self.listener
 
@@ -209,9 +209,9 @@ class _Search:
             found = self.evaluator.run_tasks(tasks, self.clock, report)
         finally:
             del memory[LISTENER]
-        return [each or Alone(is_stopped=True) for each in found]
+        return [each or FutureOptimum(is_stopped=True) for each in found]
 
-    def _solve_one_alone(self, number: int) -> Alone:
+    def _solve_one_alone(self, number: int) -> FutureOptimum:
         """Return the least expected cost of a future against its adversary."""
         assert self.oracles is not None
         future, oracles = self.tree.futures[number], self.oracles[number : number + 1]
@@ -221,9 +221,9 @@ class _Search:
 
         instance, evaluator = future.instance.by_expected_cost(), self.evaluator.futures[number]
         found = robust_plans(instance, self._settings_alone, self.clock, report, evaluator, oracles)
-        return Alone.of(instance, found.solved)
+        return FutureOptimum.of(instance, found.solved)
 
-    def _references(self, alone: list[Alone]) -> list[Alone]:
+    def _references(self, alone: list[FutureOptimum]) -> list[FutureOptimum]:
         """Return the optima that regret counts from; one is unknown where a stopped search left a gap.
 
         Raises:
@@ -234,9 +234,9 @@ class _Search:
         # Without a plan in some future there is none for all: the rules that clash are said first.
         if proven and not any(map(_has_no_plan, alone)):
             raise InstanceError([self._gap_of_reference(future) for future in proven])
-        return [Alone(is_stopped=True) if each.gap > 0 else each for each in alone]
+        return [FutureOptimum(is_stopped=True) if each.gap > 0 else each for each in alone]
 
-    def _without_reference(self, alone: Sequence[Alone]) -> FuturesResult:
+    def _without_reference(self, alone: Sequence[FutureOptimum]) -> FuturesResult:
         """Return a result without a plan: a future alone is infeasible, or its least cost was not found in time."""
         if any(map(_has_no_plan, alone)):
             return self._without_plan(SearchResult("infeasible", self.evaluator.joint))
@@ -287,7 +287,7 @@ class _Search:
         names = (each.name for each in self.tree.futures[number].instance.events)
         return {own: gap_left[name] for own in names if (name := self.tree.name(number, own)) in gap_left}
 
-    def _audit(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[Alone]) -> FuturesResult:
+    def _audit(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[FutureOptimum]) -> FuturesResult:
         futures = tuple(
             with_regret(self.instance, future, result, each)
             for future, result, each in zip(self.tree.futures, results, alone, strict=True)
@@ -299,7 +299,9 @@ class _Search:
             raise audit_error(self.instance, report.disagreements, result)
         return result
 
-    def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...], alone: Sequence[Alone]) -> FuturesResult:
+    def _result(
+        self, solved: SearchResult, futures: tuple[FutureResult, ...], alone: Sequence[FutureOptimum]
+    ) -> FuturesResult:
         def expected(figure: str) -> float:
             return math.fsum(each.probability * getattr(each.result, figure) for each in futures)
 
@@ -351,7 +353,7 @@ class _Search:
         """Return the measure of the plan; regret is recomputed from the futures' costs, with gaps at their price."""
         return max(f.regret or 0.0 for f in futures) if self.measure.kind == "regret" else solved.objective
 
-    def _unproven_references(self, alone: Sequence[Alone]) -> tuple[str, ...]:
+    def _unproven_references(self, alone: Sequence[FutureOptimum]) -> tuple[str, ...]:
         """Return a note if regret counts from a least cost that was not proven in time."""
         return (UNPROVEN_REFERENCE,) * (self.measure.kind == "regret" and any(each.is_stopped for each in alone))
 
@@ -386,7 +388,7 @@ class _Search:
         )
 
 
-def _has_no_plan(alone: Alone) -> bool:
+def _has_no_plan(alone: FutureOptimum) -> bool:
     """Return whether rules that clash leave a future without any plan."""
     return math.isinf(alone.cost) and not alone.is_stopped
 

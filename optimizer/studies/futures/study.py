@@ -30,7 +30,7 @@ from typing import Any
 from optimizer import risk
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
-from optimizer.algorithms.solving import Alone
+from optimizer.algorithms.solving import FutureOptimum
 from optimizer.algorithms.workers import Memory, Task, own_clock
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
@@ -125,7 +125,7 @@ def futures_study(
 
 
 def solve_retimed(
-    memory: Memory, instance: Instance, dates: Dates, settings: Settings, alone: Sequence[Alone]
+    memory: Memory, instance: Instance, dates: Dates, settings: Settings, alone: Sequence[FutureOptimum]
 ) -> MeasuredCost:
     """Compute the measure with other dates of answers, as an executor's task."""
     with own_clock(memory, settings) as clock:
@@ -183,10 +183,10 @@ def _followed(instance: Instance, name: str, plan: Plan, settings: Settings, clo
     return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.broken_rules)
 
 
-def _as_alone(future: FutureResult) -> Alone:
+def _as_alone(future: FutureResult) -> FutureOptimum:
     if future.least_cost is None:
-        return Alone(is_stopped=True)
-    return Alone(future.least_cost, -math.inf if future.least_bound is None else future.least_bound)
+        return FutureOptimum(is_stopped=True)
+    return FutureOptimum(future.least_cost, -math.inf if future.least_bound is None else future.least_bound)
 
 
 class _FuturesSearch:
@@ -197,7 +197,7 @@ class _FuturesSearch:
         self.settings = replace(settings.within(clock), checkpoint=None)
         self.kind = instance.policy.objective.kind
         self.informed: dict[int, Result] = {}
-        self.optima_alone: Sequence[Alone] = ()
+        self.optima_alone: Sequence[FutureOptimum] = ()
         self.found: dict[Nodes, MeasuredCost] = {}
 
     def run(self, given: FuturesResult | None = None) -> FuturesStudy:
@@ -230,7 +230,7 @@ class _FuturesSearch:
         """Return the adaptive plan, proven to the tolerance of all other costs, and the base of that tolerance."""
         found = given or self._first_adaptive()
         # Only regret needs the least costs of futures alone before the informed plans are found.
-        self.optima_alone = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
+        self.optima_alone = [_as_alone(each) if self.kind == "regret" else FutureOptimum() for each in found.futures]
         if not found.futures:
             return found, ToleranceBase("a thousandth of the total cost", 0.0, self.settings.share_of_price)
         price = found.price_of_survival
