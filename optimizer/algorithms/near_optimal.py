@@ -142,9 +142,9 @@ class NearOptimalSearch(Search):
 
     def narrow(self, option: str, lower: float, upper: float) -> None:
         """Tighten the bounds of an option's size to those proven for all plans, which makes later problems easier."""
-        column, model = self.columns[option], self.model.solver
+        column, solver = self.columns[option], self.model.solver
         slack = HELD_NEAR_OPTIMAL * max(1.0, lower)
-        model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
+        solver.bound([column], max(solver.lower[column], lower - slack), min(solver.upper[column], upper + slack))
 
     def lower_bound(self, objective: Expression) -> float:
         """Return a lower bound on the objective over all plans from the LP relaxation.
@@ -224,25 +224,25 @@ class NearOptimalSearch(Search):
 
     def _try_lps(self, enough: float, most: float) -> SolveResult | None:
         """Return the result if LPs alone show that no plan exists or find one that is good enough; else None."""
-        model = self.model.solver
+        solver = self.model.solver
         # Each relaxation starts from the last one's basis, which takes a tenth of the time of a tree from scratch.
-        model.restore_basis(TRIAL_BASIS)
+        solver.restore_basis(TRIAL_BASIS)
         relaxation = self.model.solve_relaxed()
-        model.store_basis(TRIAL_BASIS)
+        solver.store_basis(TRIAL_BASIS)
         if relaxation.status == "infeasible" or (relaxation.status == "optimal" and relaxation.objective > most):
             return replace(relaxation, status="infeasible", values=None)
-        if relaxation.values is None or not len(model.integers):
+        if relaxation.values is None or not len(solver.integers):
             return None
-        lower, upper = model.lower[model.integers], model.upper[model.integers]
-        integers = relaxation.values[model.integers]
+        lower, upper = solver.lower[solver.integers], solver.upper[solver.integers]
+        integers = relaxation.values[solver.integers]
         for whole in (np.round(integers), np.ceil(integers - INTEGRALITY)):
             self.model.fix_integers(np.clip(whole, lower, upper))
-            model.restore_basis(TRIAL_BASIS)
-            model.allow_fresh_start()
+            solver.restore_basis(TRIAL_BASIS)
+            solver.allow_fresh_start()
             found = self.model.solve_lp()
             if found.values is not None and found.objective <= enough:
                 return replace(found, status="stopped", bound=relaxation.objective)
-        model.restore_basis(TRIAL_BASIS)
+        solver.restore_basis(TRIAL_BASIS)
         return None
 
     def _bound_integers(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
@@ -251,14 +251,14 @@ class NearOptimalSearch(Search):
         Without plans, all integers are free.
         """
         self.model.release_integers()
-        model, columns = self.model.solver, self.model.builder.columns
-        if plans and len(model.integers):
+        solver, columns = self.model.solver, self.model.builder.columns
+        if plans and len(solver.integers):
             # The choice of samples that may fail stays free.
             others = [
-                k for k, j in enumerate(model.integers) if columns[j].mark.owner != own and not columns[j].mark.path
+                k for k, j in enumerate(solver.integers) if columns[j].mark.owner != own and not columns[j].mark.path
             ]
             all_of = np.array([known.integers[others] for known in plans])
-            model.bound(model.integers[others], all_of.min(axis=0), all_of.max(axis=0))
+            solver.bound(solver.integers[others], all_of.min(axis=0), all_of.max(axis=0))
 
     def _least_cost(self, result: SolveResult, objective: Expression) -> SolveResult | None:
         """Minimise the cost with the same integers and no worse objective; None if that is infeasible."""

@@ -85,24 +85,24 @@ SHARE_OF_SIZE = 0.999
 
 
 def is_weak_lp(
-    model: Model, relaxation: SolveResult, cutoff: float, solve_rounded: Callable[[Vector], SolveResult | None]
+    solver: Model, relaxation: SolveResult, cutoff: float, solve_rounded: Callable[[Vector], SolveResult | None]
 ) -> bool:
     """Return whether an LP relaxation is weak: far below the best known plan and below the plan that it rounds to.
 
     Args:
-        model: its bounds are the same before and after.
+        solver: its bounds are the same before and after.
         relaxation: the solved LP relaxation of the model.
         cutoff: cost in money below which a plan is sought, at most that of the best known plan; infinite without one.
         solve_rounded: returns the plan with the integers nearest to given values, or None.
     """
-    if relaxation.values is None or not len(model.integers) or not _is_weak(relaxation.objective, cutoff):
+    if relaxation.values is None or not len(solver.integers) or not _is_weak(relaxation.objective, cutoff):
         return False
-    lower, upper = model.lower.copy(), model.upper.copy()
-    model.store_basis(RELAXATION)
-    model.allow_fresh_start()
+    lower, upper = solver.lower.copy(), solver.upper.copy()
+    solver.store_basis(RELAXATION)
+    solver.allow_fresh_start()
     rounded = solve_rounded(relaxation.values)
-    model.restore_basis(RELAXATION)
-    model.lower, model.upper = lower, upper
+    solver.restore_basis(RELAXATION)
+    solver.lower, solver.upper = lower, upper
     known = cutoff if rounded is None else min(cutoff, rounded.objective)
     return math.isfinite(known) and _is_weak(relaxation.objective, known)
 
@@ -131,22 +131,22 @@ class ValidInequalities:
         self._values: Vector = np.zeros(0)
         self._rhs: Vector = np.zeros(0)
 
-    def solve(self, model: Model, builder: ModelBuilder) -> SolveResult:
+    def solve(self, solver: Model, builder: ModelBuilder) -> SolveResult:
         """Solve the LP relaxation, adding violated valid inequalities until there is none."""
-        result = model.solve(relaxed=True)
-        while result.values is not None and self.add_violated(model, builder, result.values):
-            result = model.solve(relaxed=True)
+        result = solver.solve(relaxed=True)
+        while result.values is not None and self.add_violated(solver, builder, result.values):
+            result = solver.solve(relaxed=True)
         return result
 
-    def add_violated(self, model: Model, builder: ModelBuilder, values: Vector) -> int:
+    def add_violated(self, solver: Model, builder: ModelBuilder, values: Vector) -> int:
         """Add the inequalities that `values` violate noticeably to the solver; return their number."""
         self._read(builder)
         left = np.bincount(self._rows, self._values * values[self._columns], len(self._rhs)) - self._rhs
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
-        new = np.flatnonzero(~self._is_in_solver & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
+        new = np.flatnonzero(~self._is_in_solver & (left > VIOLATED * size) & (left > VIOLATED * solver.mass))
         self._is_in_solver[new] = True
         if len(new):
-            model.add_rows([self._with_slack(builder.valid_inequalities[n]) for n in new])
+            solver.add_rows([self._with_slack(builder.valid_inequalities[n]) for n in new])
             self.in_solver += [builder.valid_inequalities[n] for n in new]
         return len(new)
 
@@ -173,23 +173,23 @@ class ValidInequalities:
     def _with_slack(self, row: Row) -> Row:
         return replace(row, terms={**row.terms, self._slack: -1.0})
 
-    def enforce(self, model: Model) -> None:
+    def enforce(self, solver: Model) -> None:
         """Enforce the inequalities in the solver, by fixing their slack to 0."""
-        model.bound([self._slack], 0.0, 0.0)
+        solver.bound([self._slack], 0.0, 0.0)
 
-    def relax(self, model: Model) -> None:
+    def relax(self, solver: Model) -> None:
         """Relax all inequalities in the solver, by freeing their slack."""
         if self._is_in_solver.any():
-            model.bound([self._slack], 0.0, np.inf)
+            solver.bound([self._slack], 0.0, np.inf)
 
 
 def dive(
-    model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult, *, opens: bool = False
+    solver: Model, solve: Callable[[], SolveResult], relaxation: SolveResult, *, opens: bool = False
 ) -> Vector | None:
     """Round the integers of a relaxation step by step while it stays feasible.
 
     Args:
-        model: its integers are free between their bounds before; after, they keep the bounds of the last step.
+        solver: its integers are free between their bounds before; after, they keep the bounds of the last step.
         solve: solves the LP relaxation under the model's current bounds.
         relaxation: the relaxation to start from.
         opens: whether integers are never rounded down first: openings cost money, but serve demand.
@@ -197,13 +197,13 @@ def dive(
     Returns:
         The values of the integers, in their order; None if the dive ends without an integral solution.
     """
-    places, found, left = model.integers, relaxation, MOST_SOLVES
+    places, found, left = solver.integers, relaxation, MOST_SOLVES
     while found.values is not None:
         values = found.values[places]
         fractions = values - np.floor(values + INTEGRALITY)
         if fractions.max(initial=0.0) <= INTEGRALITY:
             return np.round(values)
-        lower, upper = model.lower[places], model.upper[places]
+        lower, upper = solver.lower[places], solver.upper[places]
         for chosen, is_up in _steps(fractions, opens):
             if left == 0:
                 return None
@@ -213,7 +213,7 @@ def dive(
                 low[chosen] = np.ceil(values[chosen] - INTEGRALITY)
             else:
                 high[chosen] = np.floor(values[chosen] + INTEGRALITY)
-            model.bound(places, low, high)
+            solver.bound(places, low, high)
             found = solve()
             if found.values is not None:
                 break

@@ -133,10 +133,10 @@ def failing_beyond_allowed(
     return fails & ~excused_samples(survival_shares(instance), gaps, fails)
 
 
-def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
+def below_columns(builder: ModelBuilder) -> dict[str, list[int]]:
     """Return the columns of shortage below floors, by path."""
     found: dict[str, list[int]] = {}
-    for (path, _, _), amount in model.accounts("below").items():
+    for (path, _, _), amount in builder.accounts("below").items():
         found.setdefault(str(path), []).extend(amount.terms)
     return found
 
@@ -156,7 +156,7 @@ def with_duals_of_lower_floors(model: ShockModel, restricted: SolveResult) -> So
     return restricted if lowered.values is None else replace(lowered, values=restricted.values)
 
 
-def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mapping[int, float] | None = None) -> None:
+def relax_floors(builder: ModelBuilder, given_up: Mapping[int, int], limits: Mapping[int, float] | None = None) -> None:
     """Let floors be given up: `given_up` maps a column of shortage below a floor to the column that says so.
 
     `limits` are the shortages in t to permit, by the same columns; where missing, the whole demand that the floor
@@ -164,50 +164,50 @@ def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mappi
     """
     limits = limits or {}
     # Floors of a rule about time to survive have no shortage column: they are never given up.
-    floors = [r for r, row in enumerate(model.rows) if row.mark.what == "floor" and len(row.terms) > 1]
+    floors = [r for r, row in enumerate(builder.rows) if row.mark.what == "floor" and len(row.terms) > 1]
     for r in floors if given_up else ():
-        row = model.rows[r]
+        row = builder.rows[r]
         unserved, below = sorted(row.terms, key=lambda j: -row.terms[j])[:2]
         if below in given_up:
-            most = min(model.columns[unserved].upper - row.rhs, limits.get(below, math.inf))
+            most = min(builder.columns[unserved].upper - row.rhs, limits.get(below, math.inf))
             if most > 0:
-                model.rows[r] = replace(row, terms={**row.terms, given_up[below]: -most})
+                builder.rows[r] = replace(row, terms={**row.terms, given_up[below]: -most})
 
 
 # The linking term by which an option deters.
 LEVEL_LINK = "level"
 
 
-def write_deterrence(model: ModelBuilder, instance: Instance, shocks: Iterable[Shock]) -> None:
+def write_deterrence(builder: ModelBuilder, instance: Instance, shocks: Iterable[Shock]) -> None:
     """Write the deterrence of the attacks among `shocks` into a model that already has their paths."""
     adversary = instance.adversary
     if adversary is None or not adversary.deterrents:
         return
     columns: dict[int, int] = {}
-    below = below_columns(model)
+    below = below_columns(builder)
     for shock in shocks:
         targets = adversary.targets_of(shock.entry)
         if targets:
             columns |= dict.fromkeys(
-                below.get(shock.name, ()), _write_deterred(model, instance, adversary, shock, targets)
+                below.get(shock.name, ()), _write_deterred(builder, instance, adversary, shock, targets)
             )
-    relax_floors(model, {j: deterred for j, deterred in columns.items() if deterred >= 0})
+    relax_floors(builder, {j: deterred for j, deterred in columns.items() if deterred >= 0})
 
 
 def _write_deterred(
-    model: ModelBuilder, instance: Instance, adversary: AdversarySpec, shock: Shock, targets: tuple[str, ...]
+    builder: ModelBuilder, instance: Instance, adversary: AdversarySpec, shock: Shock, targets: tuple[str, ...]
 ) -> int:
     """Write the column that says whether an attack is deterred, with its row; return −1 if no plan can deter it."""
     need = adversary.deterred_from - adversary.price(targets)
     added = adversary.deterrence(targets)
-    levels = {o: model.linked(o, LEVEL_LINK).get(shock.periods.start, Expression()) for o in added}
+    levels = {o: builder.linked(o, LEVEL_LINK).get(shock.periods.start, Expression()) for o in added}
     most = sum(added[o] * _largest_level(instance, o, level) for o, level in levels.items())
     if need <= 0 or most < need:
         return -1
-    with model.on_path(instance.path(shock).key):
-        deterred = model.variable("adversary", "deterred", shock.periods.start, unit="1", upper=1, integer=True)
+    with builder.on_path(instance.path(shock).key):
+        deterred = builder.variable("adversary", "deterred", shock.periods.start, unit="1", upper=1, integer=True)
         deterrence = total((added[o] / need) * level for o, level in levels.items())
-        model.require("adversary", "deter", shock.periods.start, deterrence, ">=", deterred, unit="1")
+        builder.require("adversary", "deter", shock.periods.start, deterrence, ">=", deterred, unit="1")
     (column,) = deterred.terms
     return column
 
@@ -217,10 +217,10 @@ def _largest_level(instance: Instance, option: str, level: Expression) -> float:
     return max(map(float, level.terms.values()), default=0.0) * instance.options[option].largest
 
 
-def attack_cost(model: ModelBuilder, plan: Sequence[float], adversary: AdversarySpec, attack: Attack) -> float:
+def attack_cost(builder: ModelBuilder, plan: Sequence[float], adversary: AdversarySpec, attack: Attack) -> float:
     """Return the cost of an attack to the adversary under `plan`, the values of the `first_stage_model`."""
     options = adversary.deterrence(attack.targets)
-    levels = {o: model.linked(o, LEVEL_LINK).get(attack.start, Expression()).value(plan) for o in options}
+    levels = {o: builder.linked(o, LEVEL_LINK).get(attack.start, Expression()).value(plan) for o in options}
     return adversary.cost(attack.targets, levels)
 
 
@@ -254,7 +254,7 @@ class Excuses:
         """Whether the model holds samples that may fail."""
         return any(self.columns)
 
-    def write(self, model: ModelBuilder, shocks: Iterable[Shock]) -> None:
+    def write(self, builder: ModelBuilder, shocks: Iterable[Shock]) -> None:
         """Write the columns and rows of samples among `shocks` that may fail and are not written yet."""
         new: dict[int, list[Shock]] = {}
         for shock in shocks:
@@ -262,11 +262,11 @@ class Excuses:
             if i is not None and shock.name not in self.columns[i]:
                 new.setdefault(i, []).append(shock)
         for i, some in new.items():
-            self._write(model, i, some)
+            self._write(builder, i, some)
 
-    def _write(self, model: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
+    def _write(self, builder: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
         share, columns = self.shares[i], self.columns[i]
-        submodel = model.submodels[share.future]
+        submodel = builder.submodels[share.future]
         below, given_up, limits = below_columns(submodel), dict[int, int](), dict[int, float]()
         for shock in samples:
             _, own = self.tree.locate(shock)
@@ -275,12 +275,12 @@ class Excuses:
             (columns[shock.name],) = excused.terms
             given_up |= dict.fromkeys(below.get(own.name, ()), columns[shock.name])
             limits |= self._limits(submodel, shock.name, own.name)
-        relax_floors(model, given_up, limits)
+        relax_floors(builder, given_up, limits)
         if len(columns) > share.allowed:
             count = total(Expression({j: 1.0}) for j in columns.values())
             submodel.require(EXCUSED[0], f"{share.ensemble}.{len(columns)}", None, count, "<=", share.allowed, unit="1")
         if all(future.instance.policy.gap_price is None for future in self.tree.futures):
-            self._write_order(model, i, samples)
+            self._write_order(builder, i, samples)
 
     def _limits(self, submodel: ModelBuilder, name: str, own: str) -> dict[int, float]:
         """Return the shortfall of the do-nothing plan by column of shortage below a floor of the sample."""
@@ -294,17 +294,17 @@ class Excuses:
             for j in amount.terms
         }
 
-    def _write_order(self, model: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
+    def _write_order(self, builder: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
         """Write the order rows between new samples and all samples in the model."""
         share, columns, new = self.shares[i], self.columns[i], {shock.name for shock in samples}
         for name, column in columns.items():
             dominating = self._dominating(i, name)
             if len(dominating) >= share.allowed:
-                model.columns[column].upper = 0
+                builder.columns[column].upper = 0
                 continue
             for worse in (each for each in dominating if each in columns and (name in new or each in new)):
                 left, right = Expression({column: 1.0}), Expression({columns[worse]: 1.0})
-                model.submodels[share.future].require(
+                builder.submodels[share.future].require(
                     EXCUSED[0], f"order.{name}.{worse}", None, left, "<=", right, unit="1"
                 )
 
