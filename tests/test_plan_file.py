@@ -92,6 +92,7 @@ purchases:
     [
         ("a.yaml", "name: x\n", "names neither builds nor purchases"),
         ("a.yaml", "builds: [plant]\n", "F:1: builds: is no mapping"),
+        ("a.yaml", "builds: {plant: }\n", "F:1: builds.plant: nothing says no year. Write {2027: size}."),
         ("a.yaml", "builds: {plant\n", "cannot be read as YAML"),
         ("a.yaml", "- plant\n", "holds no mapping. Write `builds: {option: {2027: size}}`"),
         ("a.csv", "option,size\nplant,20\n", "F:1: has no column period. Write the columns option, period and size."),

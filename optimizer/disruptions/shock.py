@@ -32,7 +32,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from optimizer import shapes
 from optimizer.horizon import MONTHS, Horizon, Step
-from optimizer.suggestions import finding, suggest
+from optimizer.suggestions import excerpt, finding, suggest
 from optimizer.units import Described, Positive, Quantity, Share, parse_amount, positive
 
 # Descriptions of fields that shocks, ensembles and their events share.
@@ -158,7 +158,7 @@ def _parse_span(value: Mapping[Any, Any]) -> Starts:
         raise finding("from is missing", "Add `from:`, the first start.")
     every = value.get("every")
     if every is not None and (not isinstance(every, str) or every not in MONTHS):
-        raise finding(f"every {every} is no stride", "Write year, quarter or month.")
+        raise finding(f'every "{excerpt(every)}" is no stride', "Write year, quarter or month.")
     ends = [value["from"]] + ([value["to"]] if value.get("to") is not None else [])
     return Starts(tuple(_parse_label(end) for end in ends), "span", every)
 

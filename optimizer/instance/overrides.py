@@ -85,7 +85,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
     Raises:
         InstanceError: the path leads through a value that has no keys, or to a missing item of a list.
     """
-    parts = _split_path(path) if isinstance(path, str) else list(path)
+    parts = path.strip().split(".") if isinstance(path, str) else list(path)
     holder: Any = document.data
     place: Place = ()
     while parts:
@@ -103,12 +103,6 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
     return place
 
 
-def _split_path(path: str) -> list[str]:
-    """Split a dotted path into keys; the part after ``ranges.`` is itself the path of a number, and stays one key."""
-    head, _, rest = path.strip().partition(".")
-    return [head, rest] if head == "ranges" and rest else path.strip().split(".")
-
-
 def _next_key(holder: Any, parts: list[str], source: Finding, place: Place | None) -> tuple[str | int, list[str]]:
     """Return the next key of a path, and the rest; in a dotted path, below `place`, the longest existing name wins."""
     if isinstance(holder, dict):
@@ -122,7 +116,9 @@ def _next_key(holder: Any, parts: list[str], source: Finding, place: Place | Non
 
 
 def _holds_paths(place: Place) -> bool:
-    """Return whether keys at a place are dotted paths: those of a scenario, and of `set` in a branch."""
+    """Return whether keys at a place are dotted paths: those of `ranges`, of a scenario, and of `set` in a branch."""
+    if place == ("ranges",):
+        return True
     return len(place) == 2 if place[:1] == (SCENARIOS,) else place[:1] == (FUTURES,) and place[-1] == "set"
 
 

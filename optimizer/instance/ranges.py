@@ -321,9 +321,9 @@ def unexplained(findings: Iterable[Finding], wrong: Collection[str]) -> list[Fin
 
 
 def _paths_to(where: str) -> Iterator[str]:
-    """Yield the path that is a key under `ranges`, and the paths of the entry and the fields around its number."""
+    """Yield the path that is a key under `ranges`, and the paths of all that is around its number."""
     _, *parts = where.split(".")
-    for depth in range(2, len(parts) + 1):
+    for depth in range(1, len(parts) + 1):
         yield ".".join(parts[:depth])
 
 

@@ -119,7 +119,8 @@ def _pairs_of(
     if isinstance(value, Mapping):
         yield from ((str(key), each) for key, each in value.items())
     elif value is not None or what:
-        said = f'"{excerpt(value)}" {what}' if what else "is no mapping"
+        given = "nothing" if value is None else f'"{excerpt(value)}"'
+        said = f"{given} {what}" if what else "is no mapping"
         document.findings.append(document.finding(place, said, cure))
 
 

@@ -24,6 +24,15 @@ def test_beside_the_number_or_in_the_block_is_the_same() -> None:
     assert so.read(beside).options["a"].capex.at(2026) == 10  # type: ignore[union-attr]
 
 
+def test_an_end_of_a_range_is_set_by_its_path() -> None:
+    ends = ["ranges.options.*.capex={low: 0.8, high: 1.3, of: value}", "ranges.options.*.capex.high=2"]
+    assert so.load(TINY, ends).ranges["options.plant.capex"].high == 2
+    of_one = ["ranges.policy.budget={low: 10M, high: 25M}", "ranges.policy.budget.low=5M"]
+    assert so.load(TINY, of_one).ranges["policy.budget"].low == 5e6
+    with pytest.raises(so.InstanceError, match='"hi" is an unknown key. Did you mean "high"'):
+        so.load(TINY, [*ends, "ranges.options.*.capex.hi=2"])
+
+
 def test_any_number_may_have_one_and_comes_back() -> None:
     data = three()
     data["discount_rate"] = {"value": 0.03, "low": 0, "high": 0.07}

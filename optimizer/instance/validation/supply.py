@@ -3,6 +3,7 @@
 Also the messages for pydantic errors.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
@@ -111,6 +112,7 @@ _CURES = {
     "int_from_float": "Write a whole number.",
     "string_type": "Write text.",
     "tuple_type": "Write a list: [ … ], or lines that start with a dash.",
+    "finite_number": "Write a whole number.",
     "greater_than_equal": "Write a larger number.",
     "less_than_equal": "Write a smaller number.",
 }
@@ -118,7 +120,8 @@ _CURES = {
 
 def no_mapping(value: Any, model: type[BaseModel] | None) -> tuple[str, str]:
     """Describe a value that should be a mapping; for a single word, the cure is the mapping probably intended."""
-    if isinstance(value, str) and not value[:1].isdigit():
+    # A single word: no number, nothing, or what does not stand in braces as it is.
+    if isinstance(value, str) and re.match(r"[^\W\d]", value) and not re.search(r":|, ", value):
         required = _required_fields(model or BaseModel)
         key = _key_of_word((model or BaseModel).model_fields, required)
         more = ", …" if required.keys() - {key} or key == "kind" else ""
