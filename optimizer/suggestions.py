@@ -14,7 +14,8 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\
 SURROGATE = re.compile("[\ud800-\udfff]")
 # Largest number of characters of a value that a message repeats.
 EXCERPT = 60
-MOST_LISTED = 40
+# Largest number of keys that a message lists; of other names it lists `MOST_LISTED`.
+MOST_KEYS = 40
 # Up to twice so many names, a word is compared with all of them; of more, with so many alphabetical neighbours, read
 # forwards and backwards, since a typing error leaves either the beginning or the end of a name intact.
 NEIGHBOURS = 40
@@ -68,8 +69,8 @@ def suggest(word: str, names: Iterable[str], otherwise: str) -> str:
 
 def list_known(names: Sequence[str], words: str) -> str:
     """Return a cure for an unknown word that lists the known names after some words."""
-    more = " …" if len(names) > MOST_LISTED else ""
-    return f"{words} {', '.join(map(excerpt, names[:MOST_LISTED]))}{more}."
+    more = " …" if len(names) > MOST_KEYS else ""
+    return f"{words} {', '.join(map(excerpt, names[:MOST_KEYS]))}{more}."
 
 
 class Vocabulary:
