@@ -15,7 +15,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 # Largest number of characters of a value that a message repeats.
 EXCERPT = 60
 # Largest number of keys that a message lists; of other names it lists `MOST_LISTED`.
-MOST_KEYS = 40
+MOST_KNOWN_LISTED = 40
 # Up to twice so many names, a word is compared with all of them; of more, with so many alphabetical neighbours, read
 # forwards and backwards, since a typing error leaves either the beginning or the end of a name intact.
 NEIGHBOURS = 40
@@ -69,8 +69,8 @@ def suggest(word: str, names: Iterable[str], otherwise: str) -> str:
 
 def list_known(names: Sequence[str], words: str) -> str:
     """Return a cure for an unknown word that lists the known names after some words."""
-    more = " …" if len(names) > MOST_KEYS else ""
-    return f"{words} {', '.join(map(excerpt, names[:MOST_KEYS]))}{more}."
+    more = " …" if len(names) > MOST_KNOWN_LISTED else ""
+    return f"{words} {', '.join(map(excerpt, names[:MOST_KNOWN_LISTED]))}{more}."
 
 
 class Vocabulary:
