@@ -163,7 +163,7 @@ def priced(data: Data, least: tuple[float, ...]) -> float | None:
     problem = ProblemVariant(least_costs=tuple(least[ways.index(each)] for each in mine) if least else ())
     model = ShockModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None, problem=problem)
     found = model.minimise_objective()
-    return None if found is None or found.values is None else model.measures(found.values)[1]
+    return None if found is None or found.values is None else model.reported_cost_and_objective(found.values)[1]
 
 
 def compare(data: Data) -> str | None:
