@@ -44,6 +44,8 @@ from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import (
     LEAST_COST,
+    NOTHING_KNOWN,
+    Hints,
     ProblemVariant,
     SearchResult,
     generate_constraints,
@@ -223,6 +225,7 @@ def robust_plans(
     evaluator: Evaluator,
     oracles: Sequence[AttackOracle | None],
     problem: ProblemVariant = LEAST_COST,
+    hints: Hints = NOTHING_KNOWN,
 ) -> RobustPlans:
     """Find the plan that survives shocks and attacks in all futures, by the measure of the instance's policy.
 
@@ -231,6 +234,7 @@ def robust_plans(
         settings, clock, listener, problem: as for `robust_plan`.
         evaluator: evaluates recourse in the instance.
         oracles: by future, its attack oracle; None where it has no adversary.
+        hints: facts known before; attacks may be among the shocks with which the search begins.
 
     Raises:
         SolverError: the solver failed.
@@ -238,8 +242,9 @@ def robust_plans(
     is_requested = settings.checkpoint is not None
     notes = (warn_unsaved("the search against an adversary keeps no state."),) if is_requested else ()
     settings = replace(settings, checkpoint=None)
-    search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_groups)
+    search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_groups, hints)
     search.oracle = FutureAttacks(instance.tree, oracles)
+    search.enter_shocks(search.oracle.named(hints.shocks))
     found = search.run()
     return search.robust_plans_of(replace(found, notes=(*found.notes, *notes)))
 

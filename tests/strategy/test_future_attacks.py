@@ -21,7 +21,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_attacks
 from optimizer.io.yaml_text import dump_yaml
 from optimizer.results.futures import FuturesResult
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from optimizer.studies.futures.solve import search_futures
 from tests.strategies import besieged
 from tests.strategy.test_adversary import every_attack, market
@@ -68,6 +68,13 @@ def test_an_adversary_whose_means_depend_on_the_future() -> None:
     assert poor.adversary is not None
     assert (rich.adversary.attack_budget, poor.adversary.attack_budget) == (5, 3)
     assert (rich.adversary.attacks, poor.adversary.attacks) == (("attack{east+west}@2028",), ("attack{east}@2028",))
+
+
+def test_the_joint_search_begins_with_the_attacks_that_the_futures_alone_needed() -> None:
+    heard: list[Progress] = []
+    so.solve_futures(so.read(riches()), settings=EXACT, adversary=True, listener=heard.append)
+    rounds = [(each.shocks, each.violated) for each in heard if each.round and "alone" not in each.phase]
+    assert rounds == [(2, 0), (2, 0)]
 
 
 def test_the_worst_future_and_regret_count_attacks() -> None:

@@ -374,6 +374,17 @@ class FutureAttacks:
         found = [] if oracle is None else oracle.violations(impacts)
         return [Violation(self.tree.shock(number, each.shock), each.gap) for each in found]
 
+    def named(self, names: Iterable[str]) -> list[Shock]:
+        """Return the attacks among paths named as in the tree, as shocks of the joint plan."""
+        ordered, found = sorted(names), list[Shock]()
+        for number, (oracle, _) in self._places.items():
+            prefix, adversary = self.tree.name(number, ""), oracle.programmes.adversary
+            horizon = oracle.programmes.instance.horizon
+            own = (name.removeprefix(prefix) for name in ordered if name.startswith(prefix))
+            attacks = [attack for name in own if (attack := adversary.attack(name, horizon)) is not None]
+            found += [self.tree.shock(number, attack.shock(adversary, horizon)) for attack in attacks]
+        return found
+
     def attacks(self, shocks: Collection[Shock]) -> list[tuple[Attack, ...]]:
         """Return by future the shocks that are its attacks."""
         parts = zip(self.oracles, self.tree.own_shocks(shocks), strict=True)

@@ -156,11 +156,11 @@ class _Search:
     def _search(self, least: tuple[float, ...], alone: Sequence[FutureOptimum]) -> RobustPlans:
         """Return the best joint plan, against the adversaries if there are oracles."""
         problem, search_args = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
-        if self.oracles is not None:
-            return robust_plans(self.instance, *search_args, self.evaluator, self.oracles, problem)
         shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.paths)
         plans = tuple(each.plan for each in alone if each.plan is not None)
         hints = Hints(frozenset(shocks), alone=plans if len(plans) == len(alone) else ())
+        if self.oracles is not None:
+            return robust_plans(self.instance, *search_args, self.evaluator, self.oracles, problem, hints)
         solved = best_plan(self.instance, *search_args, problem, self.evaluator, hints)
         return RobustPlans(solved, (None,) * len(self.tree.futures))
 
