@@ -198,6 +198,8 @@ def test_a_process_without_inputs_lacks_none(cell: Cell) -> None:
     still = Flows(1, {("pans", "activity"): (0.0,)})
     ways = SupplyLimits(instance, event, Plan(), still, (1,), None, frozenset(), lambda o: None, lambda o: None)
     assert ways.sentences("salt", "table") == ("pans has capacity to spare",)
+    some = replace(ways, flows=Flows(1, {("pans", "activity"): (0.5,)}))
+    assert some.sentences("salt", "table") == ("pans makes 0.5 t and has capacity to spare",)
 
 
 # The floor takes 50 t, and a tenth of the imports goes on. What is made of ore, or avoided by it, ends with the ore.

@@ -120,7 +120,7 @@ policy: {budget: 650}
     words = said(instance, explanation)
     assert (
         "In embargo, short in 2028 (the first 12 months of the shock already cannot be survived), "
-        "cars and jets need 70 t of magnet; a plan for this conflict alone has 65 t, because"
+        "cars, jets need 70 t of magnet; a plan for this conflict alone has 65 t, because"
     ) in words
     assert "Conflict (IIS): the first 12 months of embargo with the floors of" in words
 

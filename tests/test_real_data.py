@@ -113,6 +113,7 @@ def test_commands_print_actual_outputs(tmp_path: Path) -> None:
     assert [each["modelled"] for each in summary["actual"]] == pytest.approx([60, 90, 0])
     printed = diversify("solve", str(file), "--csv", str(folder))
     assert "Baseline and actual output" in printed.stdout
+    assert "–: the actual output is 0, so there is no share." in " ".join(printed.stdout.split())
     assert (folder / "actual.csv").read_text(encoding="utf-8").startswith("process,commodity,year,actual [t],")
     assert "Baseline and actual output" not in diversify("solve", "instances/tiny.yaml").stdout
 

@@ -11,6 +11,7 @@ import pytest
 import optimizer as so
 from optimizer.errors import PlanFileError
 from optimizer.report import narrative
+from optimizer.report.tables.plan import stocks_table
 from optimizer.results.result import require_plan
 from optimizer.studies.evaluate import evaluate_futures
 from optimizer.studies.given_plan import read_plans
@@ -129,6 +130,21 @@ def test_the_price_of_survival_says_what_its_proof_leaves_open() -> None:
     left = replace(gap, bound=gap.total_cost - 40_050)
     assert "M USD (proven within 40.1k USD of the least with this gap) more than the 30M USD" in price(left)
     assert "proven" not in price(replace(left, data={**left.data, "policy": {**left.data["policy"], "gap_price": 1}}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "width", "said"),
+    [
+        ([], 80, None),
+        ([], 50, "Largest: at the end of any year, years that are not shown included."),
+        (["horizon.step=quarter"], 80, "Largest: at the end of any quarter."),
+    ],
+)
+def test_the_largest_stock_may_be_one_that_is_not_shown(changes: list[str], width: int, said: str | None) -> None:
+    instance = so.load(TINY, changes)
+    table = stocks_table(instance, so.solve(instance), width)
+    assert table is not None
+    assert table.caption == said
 
 
 # No plan.

@@ -481,6 +481,7 @@ def _describe_search(event: "Progress", money: str) -> str:
     if not event.round:
         found = f"best {best}" if best else "no plan yet"
         return f"least {event.phase} over {shocks}: {found}{proven} ({event.seconds:.0f} s)"
-    worst = f"{event.violated} violated, worst gap {si(event.worst_gap)}" if event.violated else "none violated"
+    others = f"{event.violated:,} other{'' if event.violated == 1 else 's'}"
+    worst = f"{others} violated, worst gap {si(event.worst_gap, money)}" if event.violated else "none violated"
     value = f", value {best}" if best else ""
-    return f"round {event.round}, {event.phase}: {shocks}, {worst}{value}{proven}"
+    return f"round {event.round}, {event.phase}: {shocks} in the model, {worst}{value}{proven}"

@@ -45,8 +45,7 @@ _MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), Non
 
 def shortage_text(instance: Instance, why: Reason) -> str:
     """Describe the shortage of a reason: the shock, the segments, the amount needed and the amount available."""
-    *others, last = [display_name(instance, d) for d in why.takers]
-    segment = f"{', '.join(others)} and {last}" if others else last
+    segment = list_names([display_name(instance, d) for d in why.takers], len(why.takers))
     need = "needs" if len(why.takers) == 1 else "need"
     window = windowed(why.first, why.last, "–")
     commodity = display_name(instance, why.commodity)
@@ -176,7 +175,8 @@ def _price_sentence(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
         return "It was stopped before its cost was known."
     costs = f"{si(repair.cost, instance.money, 4)}{'' if repair.is_proven else ' (not proven to be the least)'}"
-    return f"With this repair the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
+    change = "demand" if _gives_up_demand(repair) else "repair"
+    return f"With this {change} the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
 
 
 def _budget_repair(instance: Instance, repair: Repair) -> str:

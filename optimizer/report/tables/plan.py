@@ -241,11 +241,13 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
         values = [*[instance.stocks[o].initial] * is_begun, *values, max(row)]
         return [si(value) if value > ROUNDING * max(row) else "–" for value in values]
 
+    largest = f"Largest: at the end of any {horizon.step}{', years that are not shown included' * (step > 1)}."
     return cross_table(
         "Stock at the end of the year if no shock happens, t",
         Stock.labels.noun.capitalize(),
         [*["Before"] * is_begun, *map(str, chosen), "Largest"],
         [(display_name(instance, o), amounts(o, row)) for o, row in held.items()],
+        caption=largest if horizon.per_year > 1 or step > 1 else None,
         labels={"max_width": 26},
         layout={"no_wrap": True},
     )
@@ -456,7 +458,9 @@ def actual_table(instance: Instance, frame: Frame) -> Table | None:
         share = row["deviation"]
         return DASH if share is None else f"{'+' if share > 0 else ''}{percent(share)}"
 
-    return screen_table(instance, frame, cells={"deviation": signed}) if len(frame) else None
+    has_share = all(row["deviation"] is not None for row in frame.rows())
+    note = frame.whole_note + ("" if has_share else f" {DASH}: the actual output is 0, so there is no share.")
+    return screen_table(instance, frame, caption=note, cells={"deviation": signed}) if len(frame) else None
 
 
 def limits_table(instance: Instance, result: Result) -> Table | None:

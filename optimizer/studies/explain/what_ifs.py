@@ -240,17 +240,17 @@ class SupplyLimits:
         for p, process in self.instance.processes.items():
             if process.output.get(commodity, 0.0) <= 0:
                 continue
+            given = self._total_use(p) * process.output[commodity]
             if (loses := self._cut_words(p)) is not None:
-                given = self._total_use(p) * process.output[commodity]
                 rest = f"; it still gives {si(given, 't')}{self._restored_words(p)}" if given > 0 else ""
                 yield f"{display_name(self.instance, p)} {loses} in {self.event.name}{rest}"
             elif self._total_use(p) >= FULLY_USED * self._uncut_capacity(p):
-                made = si(self._total_use(p) * process.output[commodity], "t")
                 why = f" while it restarts over {process.restart_months:g} months" if process.restart_months else ""
-                yield f"{display_name(self.instance, p)} runs at capacity{why}, {made}"
+                yield f"{display_name(self.instance, p)} runs at capacity{why}, {si(given, 't')}"
             else:
+                made = f"makes {si(given, 't')} and " if given > 0 else ""
                 why = f"lacks {self._short_inputs(process.input)}" if process.input else "has capacity to spare"
-                yield f"{display_name(self.instance, p)} {why}"
+                yield f"{display_name(self.instance, p)} {made}{why}"
 
     def _deal_words(self, commodity: str) -> Iterator[str]:
         """Yield a sentence for each option that can restore part of a cut process that makes the commodity."""
