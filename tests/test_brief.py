@@ -262,8 +262,8 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert money["table"]["rows"] == [["2026", "8.9"], ["2027", "–"], ["2028", "2.6"]]
     # 20 t/yr at 200k and 1M fixed; 60 t of the reserve in 2026 and 40 in 2028 at 65k, held for 420 t and years at 5k.
     assert money["sentences"][1] == (
-        "The price of survival, 13.6M USD in present value, consists of: capex 4M USD, one-off fixed cost 1M USD, "
-        "stock purchases 6.5M USD, stock holding 2.1M USD."
+        "The price of survival, 13.6M USD in present value, by part, each less that of the no-shock plan: "
+        "capex 4M USD, one-off fixed cost 1M USD, stock purchases 6.5M USD, stock holding 2.1M USD."
     )
     # 8.9M is the longest bar.
     assert money["bars"] == [1.0, 0.0, pytest.approx(2.6 / 8.9)]
@@ -295,8 +295,9 @@ def test_parts_of_a_price_are_as_exact_as_the_price(tiny: so.Instance, result: s
     dear = replace(result, costs=costs, total_cost=sum(costs.values()), price_of_survival=84.9e6)
     said = part(make_brief(tiny, dear), "money")["sentences"][1]
     assert said == (
-        "The price of survival, 84.9M USD in present value, consists of: capex 30.7M USD, one-off fixed cost 9.7M USD, "
-        "stock purchases 36.8M USD, stock holding 6.7M USD, operation 1M USD."
+        "The price of survival, 84.9M USD in present value, by part, each less that of the no-shock plan: "
+        "capex 30.7M USD, one-off fixed cost 9.7M USD, stock purchases 36.8M USD, stock holding 6.7M USD, "
+        "operation 1M USD."
     )
 
 

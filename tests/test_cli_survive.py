@@ -52,6 +52,8 @@ def test_the_year_of_the_headline_is_among_those_shown() -> None:
     assert "the shortest time is 13.3 months with the plan, for 3 of them, among them magnets, rival in 2027." in said
     assert "Chokepoint 2026 2027 2030 Fails first" in said
     assert "3 of 5 years; --csv has every year." in said
+    assert "cut for good at the start of the year; nothing bought → with the plan." in said
+    assert "the year of the shortest time with the plan (∞ in every year: with nothing bought), which" in said
 
 
 def test_the_headline_says_that_the_worst_shock_does_not_begin_in_that_year() -> None:

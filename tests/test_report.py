@@ -94,7 +94,7 @@ def test_orders_that_are_not_named_are_summed(tiny: so.Instance, result: so.Resu
     own = book(tiny, single_point(tiny, result)).own
     build = replace(own, moves=own.moves * 4).to_dict(tiny, Atlas(tiny), None)["build"]
     assert len(build) == 7
-    assert build[-1] == ["and 2 more orders", "10M USD"]
+    assert build[-1] == ["and 2 more decisions", "10M USD"]
 
 
 def test_ramp_is_a_step_a_year(cell: Any) -> None:

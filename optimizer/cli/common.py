@@ -473,15 +473,16 @@ def _describe(event: "Progress", money: str) -> str:
 
 
 def _describe_search(event: "Progress", money: str) -> str:
+    from optimizer.report.format import plural
     from optimizer.units import si
 
     best, bound = (si(each, money, digits=5) if math.isfinite(each) else "" for each in (event.best, event.bound))
     proven = f", bound {bound}" if bound and bound != best else ""
-    shocks = f"{event.shocks:,} shock{'' if event.shocks == 1 else 's'}"
+    shocks = plural(event.shocks, "shock")
     if not event.round:
         found = f"best {best}" if best else "no plan yet"
         return f"least {event.phase} over {shocks}: {found}{proven} ({event.seconds:.0f} s)"
-    others = f"{event.violated:,} other{'' if event.violated == 1 else 's'}"
+    others = plural(event.violated, "other")
     worst = f"{others} violated, worst gap {si(event.worst_gap, money)}" if event.violated else "none violated"
     value = f", value {best}" if best else ""
     return f"round {event.round}, {event.phase}: {shocks} in the model, {worst}{value}{proven}"

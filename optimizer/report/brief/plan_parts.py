@@ -363,7 +363,8 @@ def _price_sentence(result: Result) -> Iterator[str]:
             f"{_PARTS.get(step.part, step.part)} {si(step.amount, result.money, number)}" for step, number in parts
         )
         name = "price of survival" if result.survives else "price of the plan"
-        yield f"The {name}, {si(whole.amount, result.money)} in present value, consists of: {said}."
+        terms = f"{si(whole.amount, result.money)} in present value, by part, each less that of the no-shock plan"
+        yield f"The {name}, {terms}: {said}."
 
 
 def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:

@@ -134,7 +134,7 @@ def _to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], .
     rest = ordered[MOVES_SAID:]
     if rest:
         spent, counted = math.fsum(move.paid for move in rest), math.fsum(move.counted for move in rest)
-        said.append((f"and {plural(len(rest), 'more order')}", spent_words(spent, counted, money)))
+        said.append((f"and {plural(len(rest), 'more decision')}", spent_words(spent, counted, money)))
     return tuple(said)
 
 

@@ -241,16 +241,22 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
         values = [*[instance.stocks[o].initial] * is_begun, *values, max(row)]
         return [si(value) if value > ROUNDING * max(row) else "–" for value in values]
 
-    largest = f"Largest: at the end of any {horizon.step}{', years that are not shown included' * (step > 1)}."
     return cross_table(
         "Stock at the end of the year if no shock happens, t",
         Stock.labels.noun.capitalize(),
         [*["Before"] * is_begun, *map(str, chosen), "Largest"],
         [(display_name(instance, o), amounts(o, row)) for o, row in held.items()],
-        caption=largest if horizon.per_year > 1 or step > 1 else None,
+        caption=_largest_note(instance, hidden="years that are not shown" if step > 1 else ""),
         labels={"max_width": 26},
         layout={"no_wrap": True},
     )
+
+
+def _largest_note(instance: Instance, *, hidden: str) -> str | None:
+    """Return when the largest stock is held, if that may be at the end of a period without a column."""
+    if not hidden and instance.horizon.per_year == 1:
+        return None
+    return f"Largest: at the end of any {instance.horizon.step}{f', {hidden} included' * bool(hidden)}."
 
 
 def survival_tables(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:

@@ -112,9 +112,10 @@ def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
 
 def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
     """Return the meaning of the marks, and how many chokepoints are not shown."""
-    with_plan = "; nothing bought → with the plan" if rows[0].after else ""
-    lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
-             "Fails first: the segment, and the year of the shortest time, which may not be shown. "
+    of_plan = "; nothing bought → with the plan", " with the plan (∞ in every year: with nothing bought)"
+    with_plan, judged = of_plan if rows[0].after else ("", "")
+    lines = [f"Months for which every floor holds, cut for good at the start of the year{with_plan}. ∞ for ever. "
+             f"Fails first: the segment, and the year of the shortest time{judged}, which may not be shown. "
              "Rows: shortest first.",
              f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
