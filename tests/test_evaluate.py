@@ -165,6 +165,44 @@ def test_what_costs_nothing_to_buy_is_waste_where_it_costs_something_to_keep() -
     assert (found.waste.outlay, found.waste.cost) == (0.0, pytest.approx(160))
 
 
+def permitted() -> so.Instance:
+    """A permit, 7 to open and 3 a year to keep at size 1, lets the plant be built; it adds no supply."""
+    permit = {"kind": "partnership", "process": "imports", "max_size": 1, "fixed_cost": 7, "fixed_opex": 3}
+    options = option("plant", min_size=1, requires="permit", lead_time=0)
+    return so.read(data(options={**options, "permit": permit | {"reliability": 0}}, discount_rate=0.1))
+
+
+def evaluation_text(found: Any) -> str:
+    screen = Console(width=100, record=True, file=io.StringIO())
+    for part in evaluation_parts(found, 100):
+        screen.print(part)
+    return " ".join(screen.export_text().replace("│", " ").split())
+
+
+def test_what_is_required_stays_open_when_the_plan_opens_it() -> None:
+    # A permit of 2026, the plant of 2027: the permit's size is waste, 3 a year, and its opening is not. Opened in 2027,
+    # at 7 / 1.1, it would cost less; but that would be another plan.
+    found: Any = evaluate(permitted(), {"builds": {"permit": {2026: 1}, "plant": {2027: 50}}})
+    plan = found.plans[0]
+    assert plan.result.survives
+    assert plan.waste.changes == (PlanChange("permit", "2026", 1.0, 0.0, 0.0),)
+    assert (plan.waste.outlay, plan.waste.cost) == (0.0, pytest.approx(3 + 3 / 1.1 + 3 / 1.21))
+    assert "permit, 2026: 0 t/yr instead of 1 t/yr" in evaluation_text(found)
+
+
+def test_what_is_missing_has_what_is_only_opened() -> None:
+    # 50 t of plant in 2027 and the permit at size 0: 500 and 7.
+    options = permitted().to_dict()["options"]
+    del options["reserve"]
+    found: Any = evaluate(so.read(data(options=options, discount_rate=0.1)), {"builds": {}})
+    changes = {each.option: (each.before, each.after, each.money) for each in found.plans[0].need.changes}
+    assert changes == {"plant": (0.0, pytest.approx(50), pytest.approx(500)), "permit": (0.0, 0.0, pytest.approx(7))}
+    assert found.plans[0].need.outlay == pytest.approx(507)
+    text = evaluation_text(found)
+    assert "plant, permit: for 507" in text
+    assert "permit 2027 – 0 t/yr 7" in text
+
+
 def test_what_a_failing_plan_wastes_keeps_its_gaps() -> None:
     # Two bans: that of 2027 fails by 30 t, that of 2028 as well. 10 t of the stock bought in 2028 come too late.
     shocks = {"ban": {"start": [2027, 2028], "months": 12, "cuts": [{"region": "rival", "severity": 1}]}}

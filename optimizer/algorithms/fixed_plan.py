@@ -6,7 +6,7 @@ elsewhere may violate rules of the policy and forced running: `rules_out_of_reac
 
 A plan within another plan buys nothing that the other does not buy, and fares no worse in any shock:
 
-    n[o,a] ≤ size and f[o,t] ≤ purchase of the other plan; integers likewise
+    n[o,a] ≤ size and f[o,t] ≤ purchase of the other plan; integers likewise; openings in their period or never
     floors                 of every shock that the other plan survives
     gap_s ≤ gap_s(other)   of every shock that it does not survive
 
@@ -316,6 +316,7 @@ class PlanReduction:
         builder = self._writer.extensive_form_model(self._shocks_held).copy()
         failing = {self._events[number].name for number in np.flatnonzero(self._before.fails)}
         self._limit_gaps(builder, failing)
+        self._hold_openings(builder)
         cost = total(
             future.probability * risk.cost(submodel, future.instance, future.instance.events)
             for future, submodel in zip(self.tree.futures, builder.submodels, strict=True)
@@ -344,6 +345,14 @@ class PlanReduction:
                     builder.require(
                         "survival", f"limit_{name}", None, (1.0 / money_unit) * gap, "<=", limit / money_unit
                     )
+
+    def _hold_openings(self, builder: ModelBuilder) -> None:
+        """Open each option when the given plans do, or never: one that another requires could be opened later."""
+        for number, (submodel, plan) in enumerate(zip(builder.submodels, self.plans, strict=True)):
+            for build in (each for each in plan.builds if each.opened):
+                opened = submodel.linked(build.option, "by")
+                later = opened[max(opened)] - opened[build.t]
+                builder.require(build.option, f"opened_later_{number}", None, later, "==", unit="1")
 
     def _most(self, builder: ModelBuilder) -> tuple[list[int], list[float]]:
         """Return the columns of purchases and integers, and their values in the given plans."""

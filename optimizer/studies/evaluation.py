@@ -35,12 +35,15 @@ class PlanChange:
 
 
 def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanChange, ...]:
-    """Return the differences of two plans in the order of the options, then of time; stockpiles by calendar year."""
+    """Return the differences of two plans in the order of the options, then of time; stockpiles by calendar year.
+
+    An option that one of them opens at size 0, because another requires it, is a difference: it has a fixed cost.
+    """
     return tuple(
         PlanChange(o, period, was, becomes, money)
         for o in instance.options
         for period, was, becomes, money in _changes(instance, o, before, after)
-        if abs(becomes - was) > NEGLIGIBLE * max(was, becomes)
+        if abs(becomes - was) > NEGLIGIBLE * max(was, becomes) or (max(was, becomes) <= 0.0 and money)
     )
 
 

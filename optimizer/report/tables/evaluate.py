@@ -1,7 +1,8 @@
 """Tables of given plans: the answer, each plan beside the optimum, missing purchases, and waste."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import RenderableType
 from rich.panel import Panel
@@ -159,19 +160,34 @@ def _plan_parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[R
 def _changes_tables(found: _Evaluation, *more: Frame) -> Iterator[RenderableType]:
     """Yield the tables of missing purchases, of waste, of the frames in `more`, and of broken rules, if not empty."""
     hidden = ("plan",) if len(found.plans) == 1 else ()
-    cells = {part: _size_writer(found, part) for part in ("size", "enough")}
     for frame in (*(found.frames.frame(name) for name in ("missing", "waste")), *more):
         if len(frame):
+            cells = {part: _size_writer(found, part, frame.name) for part in ("size", "enough")}
             yield screen_table(found.instance, frame, cells=cells, hidden=hidden)
     rules = found.frames.frame("rules")
     if len(rules):
         yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
 
 
-def _size_writer(found: _Evaluation, part: str) -> CellRenderer:
+def _size_writer(found: _Evaluation, part: str, name: str) -> CellRenderer:
     # What is enough is rounded up: entered as printed, it still is.
     shown = (lambda size: rounded_up(size, 3)) if part == "enough" else float
-    return lambda row: size_text(found.instance, row["option"], shown(row[part])) if row[part] else DASH
+
+    def text(row: Mapping[str, Any]) -> str:
+        is_larger = part == ("enough" if name == "missing" else "size")
+        is_open = is_larger or _stays_open(found, row["option"], row["period"], row["size"], row["money"])
+        return size_text(found.instance, row["option"], shown(row[part])) if row[part] or is_open else DASH
+
+    return text
+
+
+def _stays_open(found: _Evaluation, o: str, period: str, size: float, saved: float) -> bool:
+    """Check whether less is saved than the whole purchase costs: opened at size 0, for another that requires it."""
+    option, horizon = found.instance.sized.get(o), found.instance.horizon
+    if option is None or not option.is_fixed_charge:
+        return False
+    paid = math.fsum(option.payments(horizon, horizon.period(period), size, opened=True).values())
+    return saved < paid * (1.0 - SAME_VALUE)
 
 
 def _plans_panel(found: PlanEvaluation) -> Panel:
@@ -247,13 +263,16 @@ def _reduction_texts(found: _Evaluation, changes: Sequence[PlanChange]) -> str:
     """Return the purchases that can be smaller, each with both sizes, as a list in words."""
     said = []
     for each in changes:
-        if math.isclose(each.before, each.after, rel_tol=NEGLIGIBLE):  # a part of a year that changes elsewhere
+        if each.before > 0 and math.isclose(
+            each.before, each.after, rel_tol=NEGLIGIBLE
+        ):  # a part of a year that changes elsewhere
             continue
         before, after = (
             size_text(found.instance, each.option, size) for size in (each.before, rounded_up(each.after, 3))
         )
         named = f"{display_name(found.instance, each.option)}, {each.period}{_branch_phrase(found, each)}"
-        said.append(f"{named}: {after if each.after > 0 else 'none'} instead of {before}")
+        is_open = each.after > 0 or _stays_open(found, each.option, each.period, each.before, -each.money)
+        said.append(f"{named}: {after if is_open else 'none'} instead of {before}")
     tail = f"; {plural(len(said) - MOST_RULES, 'more purchase')}" if len(said) > MOST_RULES else ""
     return "; ".join(said[:MOST_RULES]) + tail
 
