@@ -425,6 +425,22 @@ def test_annual_budgets_stand_by_the_money_of_each_year() -> None:
     assert money["sentences"][0].endswith("undiscounted. Each year has a budget of its own, 100 to 300 USD.")
 
 
+def test_annual_budgets_that_are_used_up_are_named() -> None:
+    # 8M and 3.5M are spent to the last dollar in 2026 and 2028; in 2027 there is no money to spend.
+    yearly = so.load("instances/tiny.yaml", ["policy.annual_budget={2026: 8M, 2027: 0, 2028: 3.5M}"])
+    found = so.solve(yearly)
+    money = make_brief(yearly, found).to_dict()["parts"]["money"]
+    assert "0 to 8M USD, used up in 2026, 2028." in money["sentences"][0]
+    assert "the annual budget is used up in 2026, 2028" in dict(narrative.facts(yearly, found))["Outlay"]
+
+
+def test_decisions_that_the_file_requires_are_named() -> None:
+    forced = so.load("instances/tiny.yaml", ["policy.force={plant: {2026: 20}, reserve: {2028: 40}}"])
+    orders = next(part for part in make_brief(forced, so.solve(forced)).parts if part.name == "orders")
+    assert orders.frame is not None
+    assert "Required in 2026, in this size (policy.force): home magnet plant." in orders.frame.note
+
+
 # Numbers that were not looked at.
 
 

@@ -334,7 +334,7 @@ def test_the_price_of_survival_is_a_row_with_digits_that_show_a_proven_differenc
 
 
 def test_the_next_money_fits_the_budgets() -> None:
-    assert [default_step([each]) for each in (2e9, 5e8, 20e6, 0)] == [50e6, 50e6, 1e6, 0]
+    assert [default_step([each]) for each in (28e9, 1e9, 5e8, 20e6, 0)] == [1e9, 50e6, 20e6, 1e6, 0]
     assert [rounded(each) for each in (115e3, 9.2e6, 0.0, 1.0, 20.0)] == [100e3, 5e6, 0.0, 1.0, 20.0]
 
 

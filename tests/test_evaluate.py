@@ -356,7 +356,7 @@ def test_forced_purchases_and_time_to_survive() -> None:
     found = one(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
     assert len(found.broken_rules) == 2
     assert whats(found) == [
-        "policy.force: the plan does not have 30 t/yr of plant bought in 2026",
+        "policy.force: the plan does not have 30 t/yr of plant bought in 2026, but 20",
         "policy.min_time_to_survive[0]: no operation of the plan satisfies it: every floor for 12 months without "
         "region rival from 2028 on",
     ]

@@ -22,6 +22,7 @@ from optimizer.report.format import number_name, uncertain_text
 from optimizer.report.tables.sensitivity import sensitivity_parts
 from optimizer.solver import Progress, Settings
 from optimizer.studies import first_order
+from optimizer.studies.sensitivity import find_bands
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
 from tests.test_alternatives import three
 from tests.test_cli import diversify
@@ -196,6 +197,12 @@ def test_samples_that_cannot_be_solved_for_are_said_to_be(tmp_path: Path) -> Non
     assert not so.sensitivity(so.read(data), flips=False).notes
     (file := tmp_path / "three.json").write_text(json.dumps(data))
     assert "Fewer than 30 of the samples" in diversify("solve", file, "--bands").stdout
+
+
+def test_a_band_that_the_time_limit_stopped_says_so() -> None:
+    bands, notes = find_bands(so.read(three()), settings=so.Settings(time_limit=1e-6))
+    assert bands is None
+    assert "Allow more time (--time-limit)" in " ".join(notes)
 
 
 def test_the_length_of_a_shock_moves_by_whole_periods() -> None:

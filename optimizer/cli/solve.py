@@ -124,13 +124,13 @@ def _with_bands(
     if not computes:
         return result if adversary else inputs.with_stored_bands(result, instance, file)
     from optimizer.studies.measure import TOLERANCE_SHARE
-    from optimizer.studies.sensitivity import TOO_FEW_SOLVED, find_bands
+    from optimizer.studies.sensitivity import find_bands
 
     common.print_message("samples of all uncertain numbers:")
     with common.display(instance.money) as listener:
         limits = Settings(accuracy=TOLERANCE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
-        bands = find_bands(instance, adversary=adversary, settings=limits, listener=listener)
-    return replace(result, bands=bands, notes=(*result.notes, *[TOO_FEW_SOLVED] * (bands is None)))
+        bands, notes = find_bands(instance, adversary=adversary, settings=limits, listener=listener)
+    return replace(result, bands=bands, notes=(*result.notes, *notes))
 
 
 def _find_plan(

@@ -15,7 +15,7 @@ from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec,
 from optimizer.errors import Place, Problem
 from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
-from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
+from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE, SHOWN_SHARE
 from optimizer.units import short, si
 
 if TYPE_CHECKING:
@@ -370,3 +370,11 @@ def field_unit(instance: Instance, place: Sequence[str | int]) -> str:
     fields = ["months"] * ("months" in fields) if section in ("shocks", "ensembles") else fields
     units = (_UNITS.get(f"{section}.{each}", _UNITS.get(each)) for each in fields)
     return next(filter(None, units), "").format(money=instance.money, size=size_unit(instance, owner))
+
+
+def spent_years(instance: Instance, outlays: Mapping[str, float]) -> list[str]:
+    """Return the calendar years whose annual budget is used up by the outlays, money by calendar year."""
+    if (annual := instance.policy.annual_budget) is None:
+        return []
+    limits = {str(year): annual.at(year) for year in instance.horizon.years}
+    return [year for year, limit in limits.items() if 0 < (1.0 - SHOWN_SHARE) * limit <= outlays.get(year, 0.0)]

@@ -17,6 +17,7 @@ from optimizer.instance.derived import (
     field_unit,
     field_words,
     highest_floor,
+    spent_years,
 )
 from optimizer.instance.ranges import UncertainInput, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
@@ -265,14 +266,15 @@ def budget_text(budget: float | None, money: str = "") -> str:
     return "any budget" if budget is None else si(budget, money, 4)
 
 
-def outlay_words(instance: Instance, outlay: float, *, is_over: bool = False) -> str:
-    """Describe an outlay beside the budget; `is_over`: a given plan exceeds a budget that is not enforced."""
+def outlay_words(instance: Instance, outlay: float, years: Mapping[str, float], *, is_over: bool = False) -> str:
+    """Describe an outlay, also by `years`, beside the budgets; `is_over`: a given plan exceeds one not enforced."""
     budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
+    used_up = f"; the annual budget is used up in {full}" if (full := list_names(spent_years(instance, years))) else ""
     if budget is None:
         none = "no" if instance.policy.annual_budget is None else "no total"
-        return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else f'{none} budget is set'}"
+        return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else f'{none} budget is set'}{used_up}"
     part = f": {percent(outlay / budget)} of the" if budget > 0 else ", under a"
-    return f"{spent}, undiscounted{part} budget of {si(budget, instance.money, 4)}"
+    return f"{spent}, undiscounted{part} budget of {si(budget, instance.money, 4)}{used_up}"
 
 
 def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -53,8 +53,6 @@ Fact = Literal["least", "alone", "next"]
 ComparisonPart = Literal["grid", "least", "alone", "next"]
 BudgetList = Sequence[MoneyLike | None] | str | None
 FACTS: tuple[Fact, ...] = ("least", "alone", "next")
-# Default step of a budget, and the range of the largest budget in which it is used.
-DEFAULT_STEP, STEP_FROM, STEP_TO = 50e6, 5e8, 5e10
 # Largest number of shocks that are solved for alone, and their number in one task.
 MOST_ALONE, ALONE_BATCH = 60, 4
 # Largest number of budgets that are evaluated to find breakpoints.
@@ -86,7 +84,7 @@ def compare(
             For one case without `budgets`, they are compared with its own budget only.
         facts: the facts computed besides the plans, one or several of ``least``, ``alone`` and ``next``; all by
             default.
-        step: the additional money of ``next``; by default 50M, or about a twentieth of a very small or large budget.
+        step: the additional money of ``next``; by default about a twentieth of the largest budget.
         resolution: accuracy of the budgets that ``auto`` finds, as a share of the least outlay.
         settings: `accuracy` is the share of the price of survival to which costs are proven (default 2 %; survival gaps
             are proven to 0.5 % of themselves or better), `time_limit` applies to everything together, and `jobs` is the
@@ -360,9 +358,8 @@ class _ComparisonBuilder:
 
 
 def default_step(budgets: Sequence[float]) -> float:
-    """Return 50M if the largest budget is 500M to 50B, else about a twentieth of it; 0 if all budgets are 0."""
-    largest = max(budgets, default=0.0)
-    return DEFAULT_STEP if STEP_FROM <= largest <= STEP_TO else rounded(largest / 20)
+    """Return a twentieth of the largest budget, rounded down to 1, 2 or 5 times a power of ten; 0 if all are 0."""
+    return rounded(max(budgets, default=0.0) / 20)
 
 
 def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[Breakpoint], bool]:

@@ -394,8 +394,21 @@ def _policy_finding(instance: Instance, given: GivenPlan, rule: Rule, outlays: d
         where, said = f"{owner}.min_utilisation", words
     else:
         where, _, said = words.partition(": ")
-    why = "the plan does not have" if what.startswith("force_") else "no operation of the plan satisfies it:"
-    return given.finding(where, None, "", f"{why} {said}", "Change the plan, or the rule.")
+    if what.startswith("force_"):
+        o, _, when = what.removeprefix("force_").rpartition("_")
+        said = f"the plan does not have {said}{_but_other(instance, given, o, int(when))}"
+    else:
+        said = f"no operation of the plan satisfies it: {said}"
+    return given.finding(where, None, "", said, "Change the plan, or the rule.")
+
+
+def _but_other(instance: Instance, given: GivenPlan, option: str, year: int) -> str:
+    """Say what a plan buys of an option in a year in place of the amount that is forced; nothing if it buys none."""
+    horizon, fills = instance.horizon, given.plan.fills.get(option, ())
+    sizes = [build.size for build in given.plan.builds if build.option == option and horizon.year(build.t) == year]
+    bought = math.fsum([*sizes, *(fill for t, fill in enumerate(fills) if horizon.year(t) == year)])
+    # As many digits as make a difference: a table rounds to fewer.
+    return f", but {bought:.9g}" if bought > 0 else ""
 
 
 def _over_budget(spent: float, limit: float, name: str, money: str) -> tuple[str, str]:

@@ -58,7 +58,11 @@ from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE, VALUE_RESOLUTIONS
 from optimizer.units import MoneyLike
 
-TOO_FEW_SOLVED = (
+_STOPPED_EARLY = (
+    f"The search was stopped before {FEWEST // 2} of the samples of all numbers together were solved for, so that "
+    "there is no band. Allow more time (--time-limit)."
+)
+_TOO_FEW_SOLVED = (
     f"Fewer than {FEWEST // 2} of the samples of all numbers together could be solved for, so that there is no band "
     "and no share of the variance. Numbers that depend on each other may not fit: let them share a `draw`."
 )
@@ -191,7 +195,7 @@ def sensitivity(
     with interruptible(clock, listener):
         found = search.run(samples, seed, resolution, known, most, has_flips=flips)
     has_too_few = samples > 0 and found.sampled is None and found.status == "proven"
-    return replace(found, notes=(*made.notes, *[TOO_FEW_SOLVED] * has_too_few))
+    return replace(found, notes=(*made.notes, *[_TOO_FEW_SOLVED] * has_too_few))
 
 
 def _require_ranges(instance: Instance) -> None:
@@ -204,21 +208,23 @@ def _require_ranges(instance: Instance) -> None:
 
 def find_bands(
     instance: Instance, *, adversary: bool = False, settings: Settings | None = None, listener: Listener = ignore
-) -> Bands | None:
+) -> tuple[Bands | None, tuple[str, ...]]:
     """Return the bands of the best plan's figures over `FEWEST` samples of all uncertain numbers, without a tornado.
 
-    None without ranges, without a plan, or if too few samples have a plan. Arguments and errors are those of
+    None, with a note that says why, without a plan or if too few samples have one. Arguments and errors are those of
     `sensitivity`.
     """
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     clock = settings.clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
+    found = None
     with interruptible(clock, listener):
-        if not search.begin().has_plan:
-            return None
-        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
-            found = search.sampled(FEWEST, seed=7)
-    return None if found is None else found.bands(len(search.numbers))
+        if search.begin().has_plan:
+            with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
+                found = search.sampled(FEWEST, seed=7)
+    if found is None:
+        return None, (_STOPPED_EARLY if clock.is_over else _TOO_FEW_SOLVED,)
+    return found.bands(len(search.numbers)), ()
 
 
 @dataclass(frozen=True)

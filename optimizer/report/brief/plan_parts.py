@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, spent_years
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
-from optimizer.report.format import between, dated_name, percent, plural
+from optimizer.report.format import between, dated_name, list_names, percent, plural
 from optimizer.report.provenance import BasisShares, audit_text, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
@@ -156,12 +156,7 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay] | No
         FrameColumn("sampled", "In best plans", "share", "percent"),
         FrameColumn("slip", IF_LATE),
     )
-    note = MONEY_AND_DATES
-    if result.bands is not None:
-        of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
-        note += f" In best plans: the share {of_what} in which the best plan has it; an order with a low share is "
-        note += "right only for some values of the numbers."
-    note += LATE_NOTE if delays else ""
+    note = _orders_note(instance, result, year) + (LATE_NOTE if delays else "")
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
     missing_hint, missing_note = ("", "") if delays else _missing_delays(result, is_stopped=delays is not None)
@@ -173,6 +168,18 @@ def _missing_delays(result: Result, *, is_stopped: bool) -> tuple[str, str]:
     if result.adversary is not None:
         return "", f"{LATE_EFFECT} is not computed for a plan that was made against an adversary."
     return missing_words(f"{LATE_EFFECT} is", is_stopped=is_stopped)
+
+
+def _orders_note(instance: Instance, result: Result, year: int) -> str:
+    """Return what the amounts are, and which decisions of the year are required or right only for some numbers."""
+    note = MONEY_AND_DATES
+    if result.bands is not None:
+        of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
+        note += f" In best plans: the share {of_what} in which the best plan has it; an order with a low share is "
+        note += "right only for some values of the numbers."
+    forced = [display_name(instance, o) for o, sizes in instance.policy.force.items() if sizes.get(year, 0.0) > 0]
+    note += f" Required in {year}, in this size (policy.force): {list_names(forced)}." if forced else ""
+    return note
 
 
 def _order_rows(
@@ -276,7 +283,9 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
     said = f"{new}: {si(result.outlay, result.money)} in all, undiscounted{of_budget}."
     if (annual := instance.policy.annual_budget) is not None:
         limits = [annual.at(year) for year in instance.horizon.years]
-        said += f" Each year has a budget of its own, {between(min(limits), max(limits), result.money)}."
+        full = list_names(spent_years(instance, result.outlays))
+        said += f" Each year has a budget of its own, {between(min(limits), max(limits), result.money)}"
+        said += f", used up in {full}." if full else "."
     return new_money_part(
         columns, rows, (said, *committed_sentence(commitments, result.money), *_price_sentence(result))
     )
