@@ -361,9 +361,12 @@ class _Reader:
     def _check_keys(self) -> None:
         data = self.document.data
         given = {*data, *names.misspelt_keys(data, _KNOWN)}
+        absent = [key for key in _KNOWN if key not in data]
         for key in data:
             if key not in _KNOWN:
-                self.report((key,), f'"{excerpt(key)}" is no key of an instance', suggest(key, _KNOWN, "The keys are"))
+                # A key that the file lacks is rather meant than one that it has.
+                cure = did_you_mean(key, absent, suggest(key, _KNOWN, "The keys are"))
+                self.report((key,), f'"{excerpt(key)}" is no key of an instance', cure)
         for required in ("horizon", "commodities", "demands"):
             # A section may be empty, a horizon may not.
             if required not in given or (required == "horizon" and data.get(required, "misspelt") is None):

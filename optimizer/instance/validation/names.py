@@ -23,9 +23,12 @@ HOME = "home"
 
 def misspelt_keys(data: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
     """Return the unknown keys of a file that are probably known ones which it lacks, by the known key."""
-    unknown = [key for key in data if key not in known][:MOST_FINDINGS]
-    near = ((nearest(key, known), key) for key in unknown)
-    return {meant: key for meant, key in near if meant is not None and meant not in data}
+    unknown, absent = (
+        [key for key in data if key not in known][:MOST_FINDINGS],
+        [key for key in known if key not in data],
+    )
+    near = ((nearest(key, absent), key) for key in unknown)
+    return {meant: key for meant, key in near if meant is not None}
 
 
 def misspelt_kind(entry: Mapping[str, Any]) -> str | None:
