@@ -399,13 +399,8 @@ def uncertain_text(
 
 
 # Titles of repairs, by kind.
-_REPAIRS = {
-    "budget": "More budget",
-    "annual": "More each year",
-    "floors": "Lower floors",
-    "length": "Shorter shocks",
-    "months": "Shorter rules",
-}
+_REPAIRS = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks",
+            "months": "Shorter rules"}  # fmt: skip
 
 
 def repair_title(instance: Instance, repair: "Repair") -> str:
@@ -455,8 +450,7 @@ def _why_not(repair: "Repair") -> str:
     return re.split("[:;]", repair.why)[0]
 
 
-# MIP gap above which a bound is too weak to be stated.
-FAR = 0.5
+FAR = 0.5  # MIP gap above which a bound is too weak to be stated
 # Names of parts of the cost whose keys are not clear enough.
 PART_NAMES = {"fixed cost": "one-off fixed cost", "shortage": "baseline shortage"}
 
@@ -476,13 +470,21 @@ def proof(result: "Result | FuturesResult") -> str:
     if within is None or result.bound is None:
         return "(not proven: no bound is known)"
     if result.data.get("policy", {}).get("gap_price") is None and result.survival_gap > 0:
-        least += " with this gap"
         # The MIP gap can be that of the survival gap, whose own bound is stated beside it.
         within = min(within, max(0.0, result.total_cost - result.bound) / (abs(result.total_cost) or 1.0))
+        least += f" with this gap{_slack_words(result, within)}"
     if within < SHOWN_MIP_GAP:
         return f"(proven to be {least})"
-    far = f"(not proven to be near {least})"
-    return far if within > FAR else f"(proven within {short(100 * within, 2)} % of {least})"
+    return (
+        f"(not proven to be near {least})" if within > FAR else f"(proven within {short(100 * within, 2)} % of {least})"
+    )
+
+
+def _slack_words(result: "Result | FuturesResult", within: float) -> str:
+    """Return why a search that ran to its end leaves far more open than the MIP gap that it was given; else empty."""
+    if result.status != "gap" or result.settings.get("tolerance") or within <= 10 * result.settings.get("gap", within):
+        return ""
+    return "; its bound covers gaps that are larger by the tolerance, which can cost that much less"
 
 
 def price_proof(result: "Result", price: float) -> str:
