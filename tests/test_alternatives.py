@@ -17,7 +17,7 @@ from optimizer.results.plan import Plan
 from optimizer.risk import cost
 from optimizer.solver import Settings, SolveResult
 from optimizer.studies.alternatives import _OptionSearch, _Selection
-from optimizer.studies.alternatives_result import Alternatives, SizeRange
+from optimizer.studies.alternatives_result import Alternatives, RangeEnd, SizeRange
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import instances
 
@@ -305,3 +305,13 @@ def test_less_than_what_is_proven_is_none() -> None:
     apart = _Selection(near, [search.range(0.0)])
     assert apart.distance(near.found[0], near.found[1]) == 0.0
     assert apart.distance(near.found[0], near.found[2]) == pytest.approx(1.0)
+
+
+def test_a_range_is_proven_if_both_of_its_ends_are() -> None:
+    ends = {proven: RangeEnd(10.0, 10.0, proven) for proven in (True, False)}
+    proven = {
+        (least, most): SizeRange("plant", "refining", 10.0, ends[least], ends[most], "must-have").proven
+        for least in ends
+        for most in ends
+    }
+    assert proven == {(True, True): True, (True, False): False, (False, True): False, (False, False): False}

@@ -22,8 +22,9 @@ from optimizer.instance.edits import with_budget
 from optimizer.report.tables import budgets as facts
 from optimizer.report.tables.compare import grid_parts
 from optimizer.solver import Clock, Progress, Settings
+from optimizer.studies.budget_sweep import KnownPlans
 from optimizer.studies.compare import compare, default_step, frontier
-from optimizer.studies.comparison import CaseLeastOutlay, Comparison
+from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, Comparison
 from optimizer.studies.purchases import sizes_bought
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
@@ -651,3 +652,19 @@ def test_prices_of_survival_that_are_equal_are_shown_where_costs_are_below_0() -
     rows = printed_rows(compare(cases, facts=(), settings=EXACT))
     assert rows["Total cost, USD"] == ["−22.4M", "−16.4M"]
     assert rows["Price of survival, USD"] == ["13.6M", "13.6M"]
+
+
+@pytest.mark.parametrize(("kept", "searched", "status"), [
+    ("survives", "stopped", "stopped"),
+    ("stopped", "survives", "survives"),
+    ("gap", "gap", "gap"),
+])  # fmt: skip
+def test_a_plan_of_a_smaller_budget_has_the_status_of_the_search_that_found_no_better_one(
+    kept: str, searched: str, status: str
+) -> None:
+    # With 5M USD floors fail.
+    smaller = so.solve(tiny(), budget="5M" if kept == "gap" else "20M")
+    own = replace(smaller, total_cost=smaller.total_cost + 1e6, status=searched)
+    known = KnownPlans([BudgetPoint(20e6, replace(smaller, status=kept))])
+    best = known.best_within(30e6, own)
+    assert (best.total_cost, best.status) == (smaller.total_cost, status)

@@ -260,6 +260,17 @@ def test_of_equal_cost_the_plan_with_least_outlay_is_followed() -> None:
     assert (own.total_cost, own.outlay) == pytest.approx((600, 600), rel=1e-6)
 
 
+@pytest.mark.parametrize("shares", [(0.5, 1.0), (1.0, 0.5)])
+def test_of_two_plants_of_equal_cost_the_one_that_the_budget_pays_half_of_is_followed(
+    shares: tuple[float, ...],
+) -> None:
+    plant = "kind: refining, output: {m: 1}, capex: 60, max_size: 10, min_size: 10, lead_time: 12, latest: 2027"
+    first, second = (f"{{{plant}, budget_share: {share}}}" for share in shares)
+    own = study("hand_wait.yaml", f"options={{first: {first}, second: {second}}}").alone[0]
+    assert own is not None
+    assert (own.total_cost, own.outlay) == pytest.approx((600, 300), rel=1e-6)
+
+
 def test_an_order_in_all_plans_is_one_without_regret() -> None:
     """Both futures need the plant: 10 t in `high`, 4 t in `low`. 4 t are common, and no answer is waited for."""
     both = "futures.need.branches.low.set={demands.d.survival: {2028: 0, 2029: 0.4}}"

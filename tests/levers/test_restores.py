@@ -90,3 +90,10 @@ def test_a_lever_restores_nothing_before_the_cut_and_of_what_it_is_not_about(cel
     for option in instance.options.values():
         assert option.restores(path, "imports", 1 + t) is bool(t)
         assert not option.restores(path, "works", 1 + t)
+
+
+def test_a_level_without_restraint_restores_nothing(cell: Cell) -> None:
+    instance = cell(HEAD, options(CHIPS, CHIPS.replace("chips", "idle").replace("restraint: 1", "restraint: 0")))
+    path = instance.path(instance.events[0])
+    restores = {o: option.restores(path, "imports", 2) for o, option in instance.options.items()}
+    assert restores == {"chips": True, "idle": False}
