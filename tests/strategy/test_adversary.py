@@ -1,16 +1,19 @@
 """The defender against the adversary: optima worked by hand, agreement with every attack written out."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
+from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, robust_plan
+from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, _RobustSearch, robust_plan
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit.result import audit_result
 from optimizer.disruptions.adversary import Attack
@@ -277,3 +280,16 @@ def test_time_that_runs_out_is_said() -> None:
     found = robust_plan(instance, EXACT, clock, stop)
     assert found.solved.status == "stopped"
     assert any("topped" in note for note in found.solved.notes)
+
+
+def test_a_stopped_search_keeps_the_plan_with_the_least_gap_and_then_the_least_cost() -> None:
+    builder: Any = None
+    search: Any = SimpleNamespace(_best=None, clock=Clock(), report_round=lambda *_: None)
+    kept = []
+    for gap, cost in ((5.0, 10.0), (7.0, 1.0), (5.0, 8.0), (5.0, 9.0), (4.0, 20.0)):
+        found = SearchResult("optimal", builder, np.zeros(1), cost, gap=gap)
+        search.model = SimpleNamespace(minimise_gap=lambda found=found: found)
+        search._exceeding_attacks = lambda _, gap=gap: ([], gap)
+        _RobustSearch._solve_gap(search)
+        kept.append((search._best.gap, search._best.objective))
+    assert kept == [(5, 10), (5, 10), (5, 8), (5, 8), (4, 20)]

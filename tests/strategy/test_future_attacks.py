@@ -3,6 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from optimizer.instance.variants import with_attacks
 from optimizer.io.yaml_text import dump_yaml
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock, Progress, Settings
-from optimizer.studies.futures.solve import search_futures
+from optimizer.studies.futures.solve import _Search, search_futures
 from tests.strategies import besieged
 from tests.strategy.test_adversary import every_attack, market
 from tests.strategy.test_deterrence import strait
@@ -253,3 +254,24 @@ def test_results_are_audited(data: dict[str, Any], measure: Any, price: float | 
     for each in result.futures:
         least = 0.0 if each.result.adversary is None else each.result.adversary.gap
         assert each.result.survival_gap >= least * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("distance", "search", "survives", "status"),
+    [
+        (0.005, "optimal", True, "survives"),
+        (0.005, "stopped", False, "gap"),
+        (0.02, "stopped", True, "stopped"),
+        (None, "stopped", False, "stopped"),
+        (0.02, "optimal", True, "survives"),
+    ],
+)
+@pytest.mark.parametrize("unproven", [(), ("a least cost",)])
+def test_the_status_of_a_plan_of_several_futures(
+    distance: float | None, search: str, *, survives: bool, status: str, unproven: tuple[str, ...]
+) -> None:
+    """It is proven within the MIP gap of 1 %; beyond it only a search that ran to its end, from proven least costs."""
+    run: Any = SimpleNamespace(settings=Settings(mip_gap=0.01))
+    results: Any = [SimpleNamespace(survives=True), SimpleNamespace(survives=survives)]
+    expected = "stopped" if unproven and distance != 0.005 else status
+    assert _Search._status(run, results, distance, search, unproven) == expected
