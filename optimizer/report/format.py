@@ -398,7 +398,6 @@ def uncertain_text(
     return found[0] if len(set(found)) == 1 else "; ".join(found[:MOST_RANGES] + more)
 
 
-# Titles of repairs, by kind.
 _REPAIRS = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks",
             "months": "Shorter rules"}  # fmt: skip
 
@@ -451,8 +450,7 @@ def _why_not(repair: "Repair") -> str:
 
 
 FAR = 0.5  # MIP gap above which a bound is too weak to be stated
-# Names of parts of the cost whose keys are not clear enough.
-PART_NAMES = {"fixed cost": "one-off fixed cost", "shortage": "baseline shortage"}
+PART_NAMES = {"fixed cost": "one-off fixed cost", "shortage": "baseline shortage"}  # of keys that are not clear enough
 
 
 def cost_with_gaps(result: "Result") -> float | None:
