@@ -312,4 +312,4 @@ def test_nothing_is_survived_where_there_are_no_shocks(tmp_path: Path) -> None:
     assert "any budget: cost 0 USD (1 of" in compared
     assert not any(words in compared for words in ("0 of 0", "Weakest", "Gap of the worst", "less than 0"))
     assert "100 USD is enough to survive every affordable attack (proven: no plan survives for less" in attacked
-    assert "round 3, relaxation: 1 shock, none violated" in attacked
+    assert "round 3, relaxation: 1 shock in the model, none violated" in attacked
