@@ -315,7 +315,7 @@ def test_tables_of_a_comparison_speak_of_their_own_case() -> None:
     assert "gaps" in high
     assert "gaps" not in low
     assert re.search(r"\n\nlow +\n", text)
-    assert re.findall(r"gap of (\S+) USD", text) == ["2.63M"]
+    assert re.findall(r"gap of one shock is (\S+) USD", text) == ["2.63M"]
     assert "✗ 2.63M" in text
 
 
