@@ -9,7 +9,7 @@ Run: python -m tests.house [--names] [--complex] [--kinds]
     complex functions        with a cyclomatic complexity above 10: 1, and 1 for each if, loop, handler, case,
                              comprehension with its conditions, conditional expression, `and`, `or`
     lines of a function      mean, 95th percentile, longest
-    public names             functions, classes and constants without underscore defined in more than one module
+    public names             functions, classes and constants without underscore defined more than once
     tests                    lines of tests for each line of the package
     lever kinds              files outside `levers/` and `audit/levers/` that name the kind or class of a lever
     files of a solve         files in which a function runs when `diversify solve instances/tiny.yaml` does
@@ -142,10 +142,10 @@ def _targets(node: ast.stmt) -> Iterator[str]:
 
 
 def repeated_names() -> dict[str, list[str]]:
-    """Public names that are defined in more than one module, with the modules."""
+    """Public names that are defined more than once, in several modules or in one, with the modules."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in FILES:
-        for name in {name for node in parsed(path).body for name in _targets(node)}:
+        for name in (name for node in parsed(path).body for name in _targets(node)):
             if not name.startswith("_") and name not in FOUND_BY_MODULE:
                 places[name].append(module(path))
     return {name: where for name, where in sorted(places.items()) if len(where) > 1}
