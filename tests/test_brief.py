@@ -1085,3 +1085,17 @@ def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) 
     notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
     assert notes[1] == "In 1 of 2 futures demand goes unserved without a shock, in low."
     assert notes[2].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")
+
+
+def test_expected_shocks_below_zero_are_explained() -> None:
+    """The shock of 2027 cuts nothing that serves: 50 t of stock stand in for imports at 60k, and half of that counts.
+    The stock is in store: without shocks it is of no use."""
+    store = ["options.reserve.initial=50", "options.reserve.fill_rate=0", "options.reserve.holding_cost=0"]
+    cut = ["shocks.embargo.start=2027", "shocks.embargo.cuts=[{region: rival, severity: 0.1}]"]
+    instance = so.load(TINY, [*store, *cut, "shocks.embargo.probability=0.5"])
+    found = so.solve(instance)
+    assert found.costs["expected shocks"] == pytest.approx(-0.5 * 50 * 60e3)
+    said = part(make_brief(instance, found), "money")["sentences"]
+    assert said[-1].startswith("Expected shocks below zero: they cost less than the baseline"), said
+    given = so.load(TINY, [*store, *cut, "shocks.embargo.probability=0.5", "options.reserve.release_cost=65k"])
+    assert "below zero" not in str(part(make_brief(given, so.solve(given)), "money")["sentences"])

@@ -63,6 +63,15 @@ def list_shocks(instance: Instance) -> list[Shock]:
     return [event for name, spec in instance.shocks.items() for event in expand(name, spec, instance.horizon)]
 
 
+def likely_shocks(instance: Instance) -> list[Shock]:
+    """Return the shocks of entries and the samples of ensembles that have a probability.
+
+    Samples are drawn only if one has: some distributions import scipy, which takes longer than the whole check.
+    """
+    is_drawn = any(spec.probability > 0 for spec in instance.ensembles.values())
+    return [event for event in (instance.events if is_drawn else list_shocks(instance)) if event.probability > 0]
+
+
 def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
     """Return the plan with the path of every stock of the instance, computed from the purchases."""
     none = (0.0,) * len(instance.horizon.periods)

@@ -200,3 +200,36 @@ def test_a_mapping_within_quotes_is_shown_without_them_and_with_its_own_braces(t
     assert said in found(tmp_path, text)
     with pytest.raises(so.InstanceError, match=r"Write \{plant: \{2027: 40\}\}\. It is text: remove the quotes"):
         so.load("instances/tiny.yaml", {"policy.force": "{plant: {2027: 40}}"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ([], True),
+        (["options.reserve.release_cost=65k"], False),
+        # It is not bought again, and the file says so.
+        (["options.reserve.release_cost=0"], False),
+        # The only shock with a probability lasts until the horizon ends: nothing has to be bought after it.
+        (["shocks.embargo.start=2029"], False),
+        # Nothing is in store when it begins.
+        (["shocks.embargo.start=2026"], False),
+        (["shocks.embargo.start=2026", "options.reserve.initial=5"], True),
+        (["options.reserve.earliest=2028", "shocks.embargo.start=2027"], False),
+        # It cannot be bought after the shock, at all, or released.
+        (["options.reserve.latest=2028"], False),
+        (["options.reserve.initial=5", "options.reserve.fill_rate=0"], False),
+        (["options.reserve.release_rate=0"], False),
+        (["shocks.embargo.probability=0"], False),
+        (["shocks.embargo.probability=0", "ensembles.storms.probability=0.2"], True),
+        (["options.reserve.price=0"], False),
+    ],
+)
+def test_released_stock_that_is_not_bought_again(changed: list[str], said: bool, tmp_path: Path) -> None:
+    """Stock can be bought from 2026 to 2030, and a shock of 2027 to 2028 has a probability."""
+    text = f"{TINY}\n{STORMS.format(2027)}\n".replace("rival, severity: 0.1", "rival, severity: 1")
+    whole = found(tmp_path, text, ["shocks.embargo.probability=0.3", *changed])
+    wanted = (
+        "warning options.reserve: stock that a shock with a probability uses is not bought again, and looks cheaper "
+        "than it is. Write as release_cost what a tonne bought back costs, such as its price, 65k, or 0 if none is."
+    )
+    assert [each for each in whole if "bought again" in each] == ([wanted] if said else [])

@@ -11,7 +11,14 @@ from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
-from optimizer.instance.derived import Unchecked, can_expand, entries_with_cuts, list_shocks, nonmonotone, whole_entries
+from optimizer.instance.derived import (
+    Unchecked,
+    can_expand,
+    entries_with_cuts,
+    likely_shocks,
+    nonmonotone,
+    whole_entries,
+)
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import MOST_COLUMNS, MOST_EVENTS, ROUNDING
@@ -143,12 +150,9 @@ def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
 def _probability_sums(instance: Instance) -> list[float]:
     """Return, for each period, the sum of the probabilities of shocks whose windows contain it."""
     changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
-    # Draw samples only if needed: some distributions import scipy, which takes longer than the whole check.
-    is_drawn = any(spec.probability > 0 for spec in instance.ensembles.values())
-    for event in instance.events if is_drawn else list_shocks(instance):
-        if event.probability > 0:
-            changes[event.periods.start].append(event.probability)
-            changes[event.periods.stop].append(-event.probability)
+    for event in likely_shocks(instance):
+        changes[event.periods.start].append(event.probability)
+        changes[event.periods.stop].append(-event.probability)
     return list(accumulate(map(math.fsum, changes)))
 
 

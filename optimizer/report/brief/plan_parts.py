@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, spent_years
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
 from optimizer.report.format import between, dated_name, list_names, percent, plural
 from optimizer.report.provenance import BasisShares, audit_text, basis_of, find_numbers, weighted_basis
+from optimizer.report.tables.plan import BELOW_ZERO
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -287,7 +289,7 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
         said += f" Each year has a budget of its own, {between(min(limits), max(limits), result.money)}"
         said += f", used up in {full}." if full else "."
     return new_money_part(
-        columns, rows, (said, *committed_sentence(commitments, result.money), *_price_sentence(result))
+        columns, rows, (said, *committed_sentence(commitments, result.money), *_price_sentences(result))
     )
 
 
@@ -360,8 +362,8 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
 _PARTS = {"baseline shortage": "demand unserved without a shock, at shortage cost"}
 
 
-def _price_sentence(result: Result) -> Iterator[str]:
-    """Yield a sentence on the parts of the cost beyond the no-shock plan; nothing if they are unknown."""
+def _price_sentences(result: Result) -> Iterator[str]:
+    """Yield sentences on the parts of the cost beyond the no-shock plan; nothing if they are unknown."""
     *steps, whole = years.beyond(result) or (None,)
     if whole is not None and steps:
         # Parts have the last digit of the whole, which has three digits, so that they add up for a reader.
@@ -374,6 +376,8 @@ def _price_sentence(result: Result) -> Iterator[str]:
         name = "price of survival" if result.survives else "price of the plan"
         terms = f"{si(whole.amount, result.money)} in present value, by part, each less that of the no-shock plan"
         yield f"The {name}, {terms}: {said}."
+        if any(step.part == EXPECTED_SHOCKS and step.amount < 0 for step in steps):
+            yield BELOW_ZERO
 
 
 def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
