@@ -233,3 +233,24 @@ def test_released_stock_that_is_not_bought_again(changed: list[str], said: bool,
         "than it is. Write as release_cost what a tonne bought back costs, such as its price, 65k, or 0 if none is."
     )
     assert [each for each in whole if "bought again" in each] == ([wanted] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "said"),
+    [
+        ("", 0.3, True),
+        ("probability: 0, ", 0.3, False),
+        ("probability: 0.5, ", 0.3, False),
+        # No shock of the file has a probability: floors alone count in it.
+        ("", 0, False),
+    ],
+)
+def test_a_shock_that_a_branch_adds_without_a_probability(own: str, other: float, said: bool, tmp_path: Path) -> None:
+    war = f"{{start: 2029, months: 12, {own}cuts: [{{region: rival, severity: 1}}]}}"
+    text = TINY + futures(f"war: {{set: {{shocks.war: {war}, shocks.embargo.probability: 0}}}}, peace: {{}}", 2029)
+    whole = found(tmp_path, text, [f"shocks.embargo.probability={other}"])
+    wanted = (
+        "warning futures.q.branches.war, shocks.war: has no probability, as other shocks have: the cost of the future "
+        "leaves it out. Write the probability that it has once the answer is known, or 0 if floors alone are to count."
+    )
+    assert [each for each in whole if "shocks.war" in each] == ([wanted] if said else [])

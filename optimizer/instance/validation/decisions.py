@@ -2,13 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, draw_name, sample_names
 from optimizer.disruptions.path import BASELINE
-from optimizer.disruptions.shock import ShockSpec, expand, number_text
+from optimizer.disruptions.shock import Shock, ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import (
@@ -22,7 +21,7 @@ from optimizer.instance.derived import (
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import MOST_COLUMNS, MOST_EVENTS, ROUNDING
-from optimizer.units import least_whole, rounded_up
+from optimizer.units import least_whole, rounded_up, si
 
 # A duration above this number of months was probably written with a suffix, such as 24M.
 MOST_MONTHS = 1200
@@ -107,53 +106,37 @@ def _check_length(place: Place, months: float) -> Iterator[Problem]:
         yield place, what, "Write a number of months without a suffix: M is a million.", "warning"
 
 
-def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that, for every period, the probabilities of shocks whose windows contain it add to at most 1."""
+def released_stock_is_paid_for(unchecked: Unchecked) -> Iterator[Problem]:
+    """Report stocks without a release cost, once, if a shock with a probability may use up what can be bought again.
+
+    A release saves a supply that costs money, and the model buys nothing back after the shock: it is a gain.
+    """
     if not can_expand(unchecked.instance):
         return
-    instance, horizon = unchecked.instance, unchecked.instance.horizon
-    section, sums = "shocks" if instance.shocks else "ensembles", _probability_sums(instance)
-    worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
-    full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
-    if sums[worst] > 1 + ROUNDING:
-        what = f"the probabilities of shocks whose windows include {horizon.label(worst)} add to {sums[worst]:.4g}"
-        yield (section,), what, "Lower them so that no period has more than 1.", "error"
-    elif full is not None:
-        where = f"shocks whose windows include {horizon.label(full)}"
-        what = f"the probabilities of {where} add to 1: the baseline cannot occur then"
-        cure = "Lower them: otherwise the parts of the cost list the baseline there twice, as a cost and as a saving."
-        yield (section,), what, cure, "warning"
-    elif (total := _total_of_several(instance)) > 1 + ROUNDING:
-        what = f"the probabilities of all shocks add to {total:.4g}, but each is valued alone, with full stocks"
-        cure = "Lower them, or write shocks that follow each other as one with a list of severities."
-        yield (section,), what, cure, "warning"
+    instance = unchecked.instance
+    events = likely_shocks(instance)
+    free = [o for o, stock in instance.stocks.items() if _is_released_free(instance, stock, events)]
+    if free:
+        first = instance.stocks[free[0]]
+        what = "stock that a shock with a probability uses is not bought again, and looks cheaper than it is"
+        others = f" (the same holds for {', '.join(free[1:])})" if free[1:] else ""
+        price = si(first.price.at(instance.horizon.start))
+        cure = f"Write as release_cost what a tonne bought back costs, such as its price, {price}, or 0 if none is."
+        yield ("options", first.id), f"{what}{others}", cure, "warning"
 
 
-def _total_of_several(instance: Instance) -> float:
-    """Return the sum of all probabilities; 0 without stocks, and for a measure that refuses a sum above 1."""
-    drawn = [each.probability for each in instance.ensembles.values()]
-    total = math.fsum([*drawn, *(each.probability for each in instance.shocks.values())])
-    return total if instance.stocks and not instance.policy.objective.needs_outcomes else 0.0
-
-
-def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that all probabilities add to at most 1 if the measure assumes at most one shock over the horizon."""
-    instance, measure = unchecked.instance, unchecked.instance.policy.objective
-    if not measure.needs_outcomes or not can_expand(instance):
-        return
-    total = math.fsum(event.probability for event in instance.events)
-    if total > 1 + ROUNDING:
-        what = f"{measure.kind} takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
-        yield ("policy", "objective"), what, "Lower them so that they add to 1 at most.", "error"
-
-
-def _probability_sums(instance: Instance) -> list[float]:
-    """Return, for each period, the sum of the probabilities of shocks whose windows contain it."""
-    changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
-    for event in likely_shocks(instance):
-        changes[event.periods.start].append(event.probability)
-        changes[event.periods.stop].append(-event.probability)
-    return list(accumulate(map(math.fsum, changes)))
+def _is_released_free(instance: Instance, stock: Stock, events: Sequence[Shock]) -> bool:
+    """Return whether a release that costs nothing is possible in one of the shocks, and a purchase after it."""
+    can_cost = "release_cost" in type(stock).model_fields and "release_cost" not in stock.model_fields_set
+    if not can_cost or stock.is_free or any(stock.fields_without_effect()):
+        return False
+    if stock.fill_rate == 0 or stock.most_released_in_a_year == 0:
+        return False
+    bought = [t for t in instance.horizon.periods if stock.allows(instance.horizon.year(t))]
+    return any(
+        (stock.initial > 0 or bought[0] < event.periods.start) and event.periods.stop <= bought[-1]
+        for event in (events if bought else ())
+    )
 
 
 def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:

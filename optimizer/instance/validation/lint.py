@@ -50,6 +50,19 @@ def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:
             yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
+def salvaged_stock_is_left_by_shocks(unchecked: Unchecked) -> Iterator[Problem]:
+    """Report salvage, once, if shocks have probabilities: it is paid on the baseline stock, which shocks may use up."""
+    instance = unchecked.instance
+    likely = [each.probability for each in instance.shocks.values()]
+    likely += [each.probability for each in instance.ensembles.values()]
+    paid = [o for o, stock in instance.stocks.items() if stock.salvage > 0]
+    if paid and max(likely, default=0.0) > 0:
+        others = f" (the same holds for {', '.join(paid[1:])})" if paid[1:] else ""
+        what = f"salvage is paid on the baseline stock, which a shock with a probability may use up{others}"
+        cure = "Leave out salvage or the probabilities: otherwise the cost of such a shock is understated."
+        yield ("options", paid[0], "salvage"), what, cure, "warning"
+
+
 def floors_have_a_shortage_cost(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that segments with a floor have a shortage cost; without one, the survival gap does not count them."""
     for d in free_floors(unchecked.instance):

@@ -11,18 +11,10 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from optimizer.disruptions.shock import Shock
 from optimizer.errors import ModelError, Place, Problem, Severity
-from optimizer.instance.derived import (
-    Unchecked,
-    activity_section,
-    can_expand,
-    entries_with_cuts,
-    likely_shocks,
-    whole_entries,
-)
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, whole_entries
 from optimizer.instance.schema import Instance
-from optimizer.levers import KINDS, Lever, Stock
+from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Activity, Process
 from optimizer.suggestions import excerpt, list_known, nearest
 from optimizer.tolerances import MOST_FINDINGS, ROUNDING
@@ -454,54 +446,6 @@ def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:
             what = f"{opex} a year is more than capex, {capex}: it is paid every year for each unit of size"
             cure = "Write what one unit costs a year; what is paid once is capex, or fixed_cost whatever the size."
             yield ("options", o, "fixed_opex"), what, cure, "warning"
-
-
-def salvaged_stock_is_left_by_shocks(unchecked: Unchecked) -> Iterator[Problem]:
-    """Report salvage, once, if shocks have probabilities: it is paid on the baseline stock, which shocks may use up."""
-    instance = unchecked.instance
-    likely = [each.probability for each in instance.shocks.values()]
-    likely += [each.probability for each in instance.ensembles.values()]
-    paid = [o for o, stock in instance.stocks.items() if stock.salvage > 0]
-    if paid and max(likely, default=0.0) > 0:
-        what = f"salvage is paid on the baseline stock, which a shock with a probability may use up{_same_of(paid[1:])}"
-        cure = "Leave out salvage or the probabilities: otherwise the cost of such a shock is understated."
-        yield ("options", paid[0], "salvage"), what, cure, "warning"
-
-
-def released_stock_is_paid_for(unchecked: Unchecked) -> Iterator[Problem]:
-    """Report stocks without a release cost, once, if a shock with a probability may use up what can be bought again.
-
-    A release saves a supply that costs money, and the model buys nothing back after the shock: it is a gain.
-    """
-    if not can_expand(unchecked.instance):
-        return
-    instance = unchecked.instance
-    events = likely_shocks(instance)
-    free = [o for o, stock in instance.stocks.items() if _is_released_free(instance, stock, events)]
-    if free:
-        first = instance.stocks[free[0]]
-        what = "stock that a shock with a probability uses is not bought again, and looks cheaper than it is"
-        price = si(first.price.at(instance.horizon.start))
-        cure = f"Write as release_cost what a tonne bought back costs, such as its price, {price}, or 0 if none is."
-        yield ("options", first.id), f"{what}{_same_of(free[1:])}", cure, "warning"
-
-
-def _is_released_free(instance: Instance, stock: Stock, events: Sequence[Shock]) -> bool:
-    """Return whether a release that costs nothing is possible in one of the shocks, and a purchase after it."""
-    can_cost = "release_cost" in type(stock).model_fields and "release_cost" not in stock.model_fields_set
-    if not can_cost or stock.is_free or any(stock.fields_without_effect()):
-        return False
-    if stock.fill_rate == 0 or stock.most_released_in_a_year == 0:
-        return False
-    bought = [t for t in instance.horizon.periods if stock.allows(instance.horizon.year(t))]
-    return any(
-        (stock.initial > 0 or bought[0] < event.periods.start) and event.periods.stop <= bought[-1]
-        for event in (events if bought else ())
-    )
-
-
-def _same_of(others: Sequence[str]) -> str:
-    return f" (the same holds for {', '.join(others)})" if others else ""
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
