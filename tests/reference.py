@@ -111,6 +111,10 @@ def _sentence(text: str) -> str:
     return "`".join(part for pair in zip(outside, [*parts[1::2], ""], strict=True) for part in pair)[: -1 or None]
 
 
+# A number for each year given, and for that year alone.
+BY_YEAR = "number by year"
+
+
 def _kinds(field: dict[str, Any], shared: dict[str, Any], names: dict[str, str]) -> list[str]:
     """What a value may be, in words."""
     if "$ref" in field:
@@ -128,11 +132,13 @@ def _kinds(field: dict[str, Any], shared: dict[str, Any], names: dict[str, str])
         return [f"`{field['const']}`"]
     if "anyOf" in field or "oneOf" in field:
         found = [kind for each in field.get("anyOf", field.get("oneOf")) for kind in _kinds(each, shared, names)]
-        return ["series" if kind == "number" and "series" in found else kind for kind in found]
+        # A number for all years or one by year, held between and outside the years given.
+        is_series = {"number", BY_YEAR} <= {*found}
+        return ["series" if is_series and kind in ("number", BY_YEAR) else kind for kind in found]
     if set(field.get("properties", ())) >= {"value", "low", "high"}:
         return ["number"] if "number" in field.get("type", ()) else []
     if "patternProperties" in field:
-        return ["series"]
+        return [BY_YEAR]
     if "items" in field:
         return [f"list of {' or '.join(dict.fromkeys(_kinds(field['items'], shared, names)))}"]
     return _simple(field, shared, names)

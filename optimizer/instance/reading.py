@@ -50,7 +50,6 @@ from optimizer.instance.validation.futures import (
     branch_variants,
     data_known_early,
     futures_fit,
-    outcomes_exclude_each_other,
     probabilities_add_up,
     questions_are_sound,
 )
@@ -81,7 +80,6 @@ CHECKS: tuple[Check, ...] = (
     decisions.shock_names_are_distinct,
     decisions.names_of_shocks_match_their_durations,
     probabilities_add_up,
-    outcomes_exclude_each_other,
     decisions.cuts_match,
     decisions.rules_have_an_effect,
     decisions.adversary_can_act,

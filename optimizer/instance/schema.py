@@ -205,7 +205,7 @@ class Instance(Described):
         default=None, description="Adversary, which chooses the worst attack that its budget pays for."
     )
     scenarios: Mapping[str, Mapping[str, Any]] = Field(
-        default_factory=dict, description="Variants of this file: named sets of overrides, {dotted.path: value}."
+        default_factory=dict, description="Variants: sets of overrides {dotted.path: value}, which may add entries."
     )
     futures: Mapping[str, Question] = Field(
         default_factory=dict,

@@ -127,16 +127,19 @@ def released_stock_is_paid_for(unchecked: Unchecked) -> Iterator[Problem]:
 
 def _is_released_free(instance: Instance, stock: Stock, events: Sequence[Shock]) -> bool:
     """Return whether a release that costs nothing is possible in one of the shocks, and a purchase after it."""
-    can_cost = "release_cost" in type(stock).model_fields and "release_cost" not in stock.model_fields_set
-    if not can_cost or stock.is_free or any(stock.fields_without_effect()):
-        return False
-    if stock.fill_rate == 0 or stock.most_released_in_a_year == 0:
-        return False
     bought = [t for t in instance.horizon.periods if stock.allows(instance.horizon.year(t))]
-    return any(
+    return _may_release_free(stock) and any(
         (stock.initial > 0 or bought[0] < event.periods.start) and event.periods.stop <= bought[-1]
         for event in (events if bought else ())
     )
+
+
+def _may_release_free(stock: Stock) -> bool:
+    """Return whether a stock can be bought and released, and its file leaves open what a release costs."""
+    is_open = "release_cost" in type(stock).model_fields and "release_cost" not in stock.model_fields_set
+    if stock.is_free or any(stock.fields_without_effect()):
+        return False
+    return is_open and stock.fill_rate != 0 and stock.most_released_in_a_year > 0
 
 
 def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:

@@ -37,6 +37,7 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that, for every period, the probabilities of shocks whose windows contain it add to at most 1."""
     if not can_expand(unchecked.instance):
         return
+    yield from _outcomes_exclude_each_other(unchecked)
     instance, horizon = unchecked.instance, unchecked.instance.horizon
     section, sums = "shocks" if instance.shocks else "ensembles", _probability_sums(instance)
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
@@ -62,7 +63,7 @@ def _total_of_several(instance: Instance) -> float:
     return total if instance.stocks and not instance.policy.objective.needs_outcomes else 0.0
 
 
-def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
+def _outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that all probabilities add to at most 1 if the measure assumes at most one shock over the horizon."""
     instance, measure = unchecked.instance, unchecked.instance.policy.objective
     if not measure.needs_outcomes or not can_expand(instance):

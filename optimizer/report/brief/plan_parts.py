@@ -12,8 +12,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
 from optimizer.report.format import between, dated_name, list_names, percent, plural
 from optimizer.report.provenance import BasisShares, audit_text, basis_of, find_numbers, weighted_basis
-from optimizer.report.tables.plan import BELOW_ZERO
-from optimizer.report.tables.render import page_table
+from optimizer.report.tables.render import BELOW_ZERO, page_table
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -376,8 +375,13 @@ def _price_sentences(result: Result) -> Iterator[str]:
         name = "price of survival" if result.survives else "price of the plan"
         terms = f"{si(whole.amount, result.money)} in present value, by part, each less that of the no-shock plan"
         yield f"The {name}, {terms}: {said}."
-        if any(step.part == EXPECTED_SHOCKS and step.amount < 0 for step in steps):
-            yield BELOW_ZERO
+        yield from _why_below_zero(steps)
+
+
+def _why_below_zero(steps: Sequence[years.CostStep]) -> Iterator[str]:
+    """Yield a sentence on an expected cost of shocks below zero; nothing for another."""
+    if any(step.part == EXPECTED_SHOCKS and step.amount < 0 for step in steps):
+        yield BELOW_ZERO
 
 
 def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:

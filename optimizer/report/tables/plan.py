@@ -35,7 +35,14 @@ from optimizer.report.format import (
     with_shock_titles,
 )
 from optimizer.report.narrative import NAMING, facts, plan_headline
-from optimizer.report.tables.render import OPTIONAL_FILES, closing_lines, cross_table, label_rows, screen_table
+from optimizer.report.tables.render import (
+    BELOW_ZERO,
+    OPTIONAL_FILES,
+    closing_lines,
+    cross_table,
+    label_rows,
+    screen_table,
+)
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
@@ -72,10 +79,6 @@ MARK_STYLES = {"✓": "green", "✗": "bold red", "–": "yellow"}
 UNTIL_END = "‡"
 ENDING = f"{UNTIL_END} lasts until the horizon ends."
 ENDING_OF_MANY = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
-# Explains why the expected cost of shocks can be negative.
-BELOW_ZERO = (
-    "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
-)
 
 
 def plan_tables(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:

@@ -59,6 +59,10 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "verdict": lambda verdict: VERDICT_WORDS[verdict],
     "yes": lambda holds: "yes" if holds else "no",
 }
+# Explains why the expected cost of shocks can be negative.
+BELOW_ZERO = (
+    "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
+)
 
 
 class UnbrokenText(Text):
