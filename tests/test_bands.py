@@ -48,7 +48,7 @@ def changed(old: str, new: str) -> so.Instance:
 
 
 def test_the_band_of_one_number_is_that_of_its_range() -> None:
-    found = find_bands(made())
+    found, _ = find_bands(made())
     assert found is not None
     assert (found.numbers, found.samples, found.used, found.survived) == (1, 60, 60, 1.0)
     # Capex is uniform from 200 to 600, a sample in each sixtieth: 5 %, 50 %, 95 % are 220, 400, 580 to a sixtieth, 7.
@@ -68,7 +68,7 @@ def test_a_band_leaves_out_the_samples_in_which_contracts_ask_for_more_than_ther
     )
     text = TEXT.replace("processes: {", processes).replace("{magnet: {}}", "{magnet: {}, oxide: {}}")
     text = text.replace("ranges: {", "ranges: {processes.mine.capacity: {low: 9, high: 19}, ")
-    found = find_bands(so.read(yaml.safe_load(text)))
+    found, _ = find_bands(so.read(yaml.safe_load(text)))
     assert found is not None
     assert (found.samples, found.used) == (60, 54)
 

@@ -426,7 +426,7 @@ def test_a_sample_that_may_fail_is_not_called_a_failure(struck: str, tmp_path: P
 def test_a_sheet_that_cannot_hold_all_rows_says_so(
     result: so.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optimizer.report.excel.ROWS", 1)
+    monkeypatch.setattr("optimizer.report.excel.MOST_SHEET_ROWS", 1)
     so.write_workbook(result, tmp_path / "short.xlsx")
     segments = openpyxl.load_workbook(tmp_path / "short.xlsx")["segments"]
     total = len(result.frames.frame("survival"))

@@ -20,6 +20,7 @@ from optimizer.units import short, si
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
+    from optimizer.results.result import Result
 
 
 def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
@@ -343,7 +344,7 @@ class Unchecked:
                 yield (*place, "cuts", k), what, cure, "warning"
                 continue
             for field, name in index.unmatched_names(cut):
-                what = f'"{name}" matches nothing: no process or option fits it and the other fields of the cut'
+                what = f'"{name}" matches nothing: no process or option has it'
                 cure = "Correct it, or the process that is meant, or remove it."
                 yield (*place, "cuts", k, field), what, cure, "warning"
 
@@ -381,9 +382,9 @@ def field_unit(instance: Instance, place: Sequence[str | int]) -> str:
     return next(filter(None, units), "").format(money=instance.money, size=size_unit(instance, owner))
 
 
-def spent_years(instance: Instance, outlays: Mapping[str, float]) -> list[str]:
-    """Return the calendar years whose annual budget is used up by the outlays, money by calendar year."""
-    if (annual := instance.policy.annual_budget) is None:
+def spent_years(instance: Instance, result: Result) -> list[str]:
+    """Return the calendar years whose annual budget a plan uses up; none of a given plan, which may exceed them."""
+    if (annual := instance.policy.annual_budget) is None or result.given is not None:
         return []
     limits = {str(year): annual.at(year) for year in instance.horizon.years}
-    return [year for year, limit in limits.items() if 0 < (1.0 - SHOWN_SHARE) * limit <= outlays.get(year, 0.0)]
+    return [year for year, limit in limits.items() if 0 < (1.0 - SHOWN_SHARE) * limit <= result.outlays[year]]

@@ -59,11 +59,15 @@ class ActivityIndex:
         return next(self._each_match(selector), None) is not None
 
     def unmatched_names(self, selector: ActivitySelector) -> Iterator[tuple[str, str]]:
-        """Yield each name, with its field, that matches no activity together with the other fields of a selector."""
+        """Yield each name in the lists of a selector, with its field, that no activity has.
+
+        A name that fits no activity together with the other fields is no mistake: a list of goods under licence also
+        names those that the region does not sell.
+        """
         for field in FIELDS:
             names = getattr(selector, field) or ()
             for name in names if len(names) > 1 else ():
-                if not self.has_match(selector.model_copy(update={field: (name,)})):
+                if not any(self._activities_with(field, [name])):
                     yield field, name
 
     def _each_match(self, selector: ActivitySelector) -> Iterator[str]:

@@ -266,10 +266,10 @@ def budget_text(budget: float | None, money: str = "") -> str:
     return "any budget" if budget is None else si(budget, money, 4)
 
 
-def outlay_words(instance: Instance, outlay: float, years: Mapping[str, float], *, is_over: bool = False) -> str:
-    """Describe an outlay, also by `years`, beside the budgets; `is_over`: a given plan exceeds one not enforced."""
-    budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
-    used_up = f"; the annual budget is used up in {full}" if (full := list_names(spent_years(instance, years))) else ""
+def outlay_words(instance: Instance, result: "Result", *, is_over: bool = False) -> str:
+    """Describe a plan's outlay beside the budgets; `is_over`: a given plan exceeds a budget that is not enforced."""
+    budget, outlay, spent = instance.policy.budget, result.outlay, si(result.outlay, instance.money, 4)
+    used_up = f"; the annual budget is used up in {full}" if (full := list_names(spent_years(instance, result))) else ""
     if budget is None:
         none = "no" if instance.policy.annual_budget is None else "no total"
         return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else f'{none} budget is set'}{used_up}"

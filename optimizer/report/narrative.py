@@ -160,7 +160,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Baseline shortage", _shortage_text(instance, result)
     yield from cost_facts(instance, result, cost_with_gaps(result))
     is_over = any(rule.startswith("policy.budget:") for rule in _broken_rules(result))
-    yield "Outlay", outlay_words(instance, result.outlay, result.outlays, is_over=is_over)
+    yield "Outlay", outlay_words(instance, result, is_over=is_over)
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
     if (price := _price_of_survival(result)) is not None:

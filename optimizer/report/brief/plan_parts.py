@@ -284,7 +284,7 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
     said = f"{new}: {si(result.outlay, result.money)} in all, undiscounted{of_budget}."
     if (annual := instance.policy.annual_budget) is not None:
         limits = [annual.at(year) for year in instance.horizon.years]
-        full = list_names(spent_years(instance, result.outlays))
+        full = list_names(spent_years(instance, result))
         said += f" Each year has a budget of its own, {between(min(limits), max(limits), result.money)}"
         said += f", used up in {full}." if full else "."
     return new_money_part(

@@ -166,7 +166,7 @@ def _outlay_text(instance: Instance, result: FuturesResult) -> str:
     each = [future.result.outlay for future in result.futures]
     budgets = {future.result.data.get("policy", {}).get("budget") for future in result.futures}
     if len(each) == 1 or (max(each) - min(each) <= SAME_VALUE * max(each) and len(budgets) == 1):
-        return outlay_words(instance, result.outlay, result.futures[0].result.outlays)
+        return outlay_words(instance, result.futures[0].result)
     words = (
         f"expected {si(result.outlay, result.money, 4)}, undiscounted; {between(min(each), max(each), result.money, 4)}"
     )
