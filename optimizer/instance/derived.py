@@ -64,6 +64,11 @@ def list_shocks(instance: Instance) -> list[Shock]:
     return [event for name, spec in instance.shocks.items() for event in expand(name, spec, instance.horizon)]
 
 
+def entry_probabilities(instance: Instance) -> list[float]:
+    """Return the probabilities of shocks as the file has them, and of ensembles."""
+    return [each.probability for entries in (instance.shocks, instance.ensembles) for each in entries.values()]
+
+
 def likely_shocks(instance: Instance) -> list[Shock]:
     """Return the shocks of entries and the samples of ensembles that have a probability.
 

@@ -50,7 +50,6 @@ from optimizer.instance.validation.futures import (
     branch_variants,
     data_known_early,
     futures_fit,
-    probabilities_add_up,
     questions_are_sound,
 )
 from optimizer.instance.validation.names import home_of, resolve_home
@@ -77,9 +76,9 @@ CHECKS: tuple[Check, ...] = (
     decisions.ties_are_between_fixed_charge_options,
     decisions.required_options_can_be_opened,
     decisions.shocks_are_inside_the_horizon,
-    decisions.shock_names_are_distinct,
-    decisions.names_of_shocks_match_their_durations,
-    probabilities_add_up,
+    names.shock_names_are_distinct,
+    names.names_of_shocks_match_their_durations,
+    decisions.probabilities_add_up,
     decisions.cuts_match,
     decisions.rules_have_an_effect,
     decisions.adversary_can_act,
@@ -214,7 +213,7 @@ def _warn_of_idle_shocks(document: Document, instance: Instance | None) -> list[
 
     In a scenario or a branch that is the way to say that a shock does not happen.
     """
-    return [] if instance is None else [document.finding(*each) for each in supply.shocks_cut_something(instance)]
+    return [] if instance is None else [document.finding(*each) for each in decisions.shocks_cut_something(instance)]
 
 
 def _affordable_variants(document: Document) -> int:

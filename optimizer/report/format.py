@@ -490,8 +490,8 @@ def price_proof(result: "Result", price: float) -> str:
     if is_disputed(result.audit) or result.given is not None or cost_with_gaps(result) is not None:
         return ""
     within = 0.0 if result.bound is None else result.total_cost - result.bound
-    least = "the least with this gap" if result.survival_gap > 0 else "the least"
-    return f" (proven within {si_up(within, result.money)} of {least})" if within > SHOWN_SHARE * price else ""
+    proven = f"proven within {si_up(within, result.money)} of the least" if within > SHOWN_SHARE * price else ""
+    return proven and (f" ({proven})" if result.survives else f"; {proven} with this gap")
 
 
 def proven_cost(result: "Result | FuturesResult", priced: float | None) -> str:

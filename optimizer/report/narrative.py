@@ -234,10 +234,10 @@ def _price_text(result: Result, price: float) -> str:
     if price <= 0:
         return f"nothing: without shocks the same instance costs no less{rules}"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
-    of_it = (f" ({said})" if (said := _expected_words(result)) else "") + price_proof(result, price)
+    of_it, proven = f" ({said})" if (said := _expected_words(result)) else "", price_proof(result, price)
     if result.survives:
-        return f"{amount} of the total cost{of_it}; without shocks the same instance costs {without}{rules}"
-    return f"{amount}{of_it} more than the {without} that the same instance costs without shocks{rules}"
+        return f"{amount} of the total cost{of_it}{proven}; without shocks the same instance costs {without}{rules}"
+    return f"{amount}{of_it} more than the {without} that the same instance costs without shocks{rules}{proven}"
 
 
 def _expected_words(result: Result) -> str:

@@ -1,19 +1,19 @@
 """Checks of shocks and decisions: shocks and ensembles, options and required purchases, policy, adversary."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
-from optimizer.disruptions.ensemble import EnsembleSpec, draw_name, sample_names
-from optimizer.disruptions.path import BASELINE
-from optimizer.disruptions.shock import Shock, ShockSpec, expand, number_text
+from optimizer.disruptions.ensemble import EnsembleSpec
+from optimizer.disruptions.shock import Shock, ShockSpec, number_text
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import (
     Unchecked,
     can_expand,
     entries_with_cuts,
+    entry_probabilities,
     likely_shocks,
     nonmonotone,
     whole_entries,
@@ -106,6 +106,55 @@ def _check_length(place: Place, months: float) -> Iterator[Problem]:
         yield place, what, "Write a number of months without a suffix: M is a million.", "warning"
 
 
+def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that, for every period, the probabilities of shocks whose windows contain it add to at most 1."""
+    if not can_expand(unchecked.instance):
+        return
+    yield from _outcomes_exclude_each_other(unchecked)
+    instance, horizon = unchecked.instance, unchecked.instance.horizon
+    section, sums = "shocks" if instance.shocks else "ensembles", _probability_sums(instance)
+    worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
+    full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
+    if sums[worst] > 1 + ROUNDING:
+        what = f"the probabilities of shocks whose windows include {horizon.label(worst)} add to {sums[worst]:.4g}"
+        yield (section,), what, "Lower them so that no period has more than 1.", "error"
+    elif full is not None:
+        where = f"shocks whose windows include {horizon.label(full)}"
+        what = f"the probabilities of {where} add to 1: the baseline cannot occur then"
+        cure = "Lower them: otherwise the parts of the cost list the baseline there twice, as a cost and as a saving."
+        yield (section,), what, cure, "warning"
+    elif (total := _total_of_several(instance)) > 1 + ROUNDING:
+        what = f"the probabilities of all shocks add to {total:.4g}, but each is valued alone, with full stocks"
+        cure = "Lower them, or write shocks that follow each other as one with a list of severities."
+        yield (section,), what, cure, "warning"
+
+
+def _total_of_several(instance: Instance) -> float:
+    """Return the sum of all probabilities; 0 without stocks, and for a measure that refuses a sum above 1."""
+    total = math.fsum(entry_probabilities(instance))
+    return total if instance.stocks and not instance.policy.objective.needs_outcomes else 0.0
+
+
+def _outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that all probabilities add to at most 1 if the measure assumes at most one shock over the horizon."""
+    instance, measure = unchecked.instance, unchecked.instance.policy.objective
+    if not measure.needs_outcomes or not can_expand(instance):
+        return
+    total = math.fsum(event.probability for event in instance.events)
+    if total > 1 + ROUNDING:
+        what = f"{measure.kind} takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
+        yield ("policy", "objective"), what, "Lower them so that they add to 1 at most.", "error"
+
+
+def _probability_sums(instance: Instance) -> list[float]:
+    """Return, for each period, the sum of the probabilities of shocks whose windows contain it."""
+    changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
+    for event in likely_shocks(instance):
+        changes[event.periods.start].append(event.probability)
+        changes[event.periods.stop].append(-event.probability)
+    return list(accumulate(map(math.fsum, changes)))
+
+
 def released_stock_is_paid_for(unchecked: Unchecked) -> Iterator[Problem]:
     """Report stocks without a release cost, once, if a shock with a probability may use up what can be bought again.
 
@@ -142,66 +191,6 @@ def _may_release_free(stock: Stock) -> bool:
     return is_open and stock.fill_rate != 0 and stock.most_released_in_a_year > 0
 
 
-def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that names of events, entries and policy rules are distinct, and differ from that of the baseline."""
-    if not can_expand(unchecked.instance):
-        return
-    instance = unchecked.instance
-    seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.survival_rules, "a rule of the policy")
-    for s, spec in instance.shocks.items():
-        for event in expand(s, spec, instance.horizon):
-            owner = f"an event of {s}" if spec.is_family else f"the shock {s}"
-            other = seen.setdefault(event.name, owner)
-            if other != owner:
-                yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
-    for e, ensemble in instance.ensembles.items():
-        yield from _check_ensemble_names(instance, e, ensemble, seen)
-        yield from _check_draw_labels(e, ensemble)
-
-
-def _check_ensemble_names(
-    instance: Instance, e: str, ensemble: EnsembleSpec, seen: Mapping[str, str]
-) -> Iterator[Problem]:
-    """Report names that an ensemble or its samples share with others; samples of two ensembles differ before ``#``."""
-    other, cure = f"the shock {e}" if e in instance.shocks else seen.get(e), "Give one of the two another name."
-    if other:
-        yield ("ensembles", e), f'"{e}" is also the name of {other}', cure, "error"
-    sample = next((name for name in sample_names(e, ensemble) if name in seen), None)
-    if sample is not None:
-        yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
-
-
-def _check_draw_labels(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
-    """Report labels of draws that equal the default label of an unlabelled cut: the cuts would share one draw."""
-    events = ensemble.whole_events()
-    cuts = [(name, i, cut) for name, event in events.items() for i, cut in enumerate(event.cuts)]
-    own = {draw_name(cut, name, i) for name, i, cut in cuts if cut.draw is None}
-    for name, i, cut in cuts:
-        if cut.draw in own:
-            place = ("ensembles", e, *(("events", name) if ensemble.events else ()), "cuts", i, "draw")
-            what = f'"{cut.draw}" is also the name of the draw of a cut without a label'
-            yield place, what, "Give it another label.", "error"
-
-
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NUMBER_WORDS = {word: float(number) for number, word in enumerate(_NUMBERS, 1)}
-_NUMBER_WORDS |= {"fifteen": 15.0, "eighteen": 18.0, "twenty-four": 24.0, "thirty-six": 36.0}
-# A word after a hyphen is part of another number: forty-two.
-_LENGTH_IN_NAME = re.compile(rf"(\d+(?:\.\d+)?|(?<![\w-])(?:{'|'.join(_NUMBER_WORDS)}))[ -]months?\b", re.IGNORECASE)
-
-
-def names_of_shocks_match_their_durations(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that months in the name of a shock match its duration: one of the numbers, or their sum, equals it."""
-    for s, spec in unchecked.instance.shocks.items():
-        found = map(str.lower, _LENGTH_IN_NAME.findall(spec.name or ""))
-        said = [_NUMBER_WORDS[word] if word in _NUMBER_WORDS else float(word) for word in found]
-        lengths = spec.durations.values
-        if said and lengths and not {*said, math.fsum(said)} & {*lengths}:
-            written = " or ".join(f"{number:g}" for number in lengths)
-            what = f'lasts {written} months, but its name is "{spec.name}"'
-            yield ("shocks", s, "months"), what, f"Change shocks.{s}.name as well.", "warning"
-
-
 def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that every cut matches an activity, and that every shock or event changes something."""
     for place, spec in entries_with_cuts(unchecked.instance):
@@ -210,6 +199,15 @@ def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
         if not any((whole.cuts, whole.demand, whole.cost, whole.survival, whole.reliability)):
             noun = "event" if "events" in place else str(place[0]).removesuffix("s")
             yield place, "changes nothing", f"Add `cuts:`, or remove the {noun}.", "warning"
+
+
+def shocks_cut_something(instance: Instance) -> Iterator[Problem]:
+    """Check that shocks and events without other effects have a severity above 0."""
+    for place, whole in whole_entries(instance):
+        others = whole.demand, whole.cost, whole.survival, whole.reliability
+        highest = [getattr(each, "high", each) for cut in whole.cuts for each in cut.severity]
+        if highest and not any((*others, *highest)):
+            yield place, "changes nothing: every severity is 0", "Raise one, or remove the entry.", "warning"
 
 
 # Decisions: options and required purchases, rules of the policy, attacks of the adversary.

@@ -1,4 +1,4 @@
-"""Checks of futures: questions, fixed data that branches cannot change, data known too early; and of probabilities.
+"""Checks of futures: questions, fixed data that branches cannot change, data known too early.
 
 Data that differ between branches before the question is answered reveal the answer. Only data visible before it count:
 operation and floors in earlier years, orders that may be placed before it with their cost and effect, and shocks that
@@ -8,13 +8,12 @@ begin before it. A lead time, for example, may differ if no order placed before 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Any
 
 from optimizer.disruptions.shock import Shock, expand
 from optimizer.errors import Finding, Place, Problem
 from optimizer.horizon import Horizon, windowed
-from optimizer.instance.derived import Unchecked, can_expand, likely_shocks
+from optimizer.instance.derived import can_expand, entry_probabilities
 from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, FutureFinding
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, Way, count_futures, each_question
@@ -31,56 +30,6 @@ _DATED = ("processes", "demands", "options", "shocks", "ensembles")
 # The sections whose names are the same in all futures.
 _SAME_NAMES = ("commodities", "processes", "demands", "options")
 _CURE_OF_FIXED = "It is the same in all futures: write it outside the branches."
-
-
-def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that, for every period, the probabilities of shocks whose windows contain it add to at most 1."""
-    if not can_expand(unchecked.instance):
-        return
-    yield from _outcomes_exclude_each_other(unchecked)
-    instance, horizon = unchecked.instance, unchecked.instance.horizon
-    section, sums = "shocks" if instance.shocks else "ensembles", _probability_sums(instance)
-    worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
-    full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
-    if sums[worst] > 1 + ROUNDING:
-        what = f"the probabilities of shocks whose windows include {horizon.label(worst)} add to {sums[worst]:.4g}"
-        yield (section,), what, "Lower them so that no period has more than 1.", "error"
-    elif full is not None:
-        where = f"shocks whose windows include {horizon.label(full)}"
-        what = f"the probabilities of {where} add to 1: the baseline cannot occur then"
-        cure = "Lower them: otherwise the parts of the cost list the baseline there twice, as a cost and as a saving."
-        yield (section,), what, cure, "warning"
-    elif (total := _total_of_several(instance)) > 1 + ROUNDING:
-        what = f"the probabilities of all shocks add to {total:.4g}, but each is valued alone, with full stocks"
-        cure = "Lower them, or write shocks that follow each other as one with a list of severities."
-        yield (section,), what, cure, "warning"
-
-
-def _total_of_several(instance: Instance) -> float:
-    """Return the sum of all probabilities; 0 without stocks, and for a measure that refuses a sum above 1."""
-    drawn = [each.probability for each in instance.ensembles.values()]
-    total = math.fsum([*drawn, *(each.probability for each in instance.shocks.values())])
-    return total if instance.stocks and not instance.policy.objective.needs_outcomes else 0.0
-
-
-def _outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that all probabilities add to at most 1 if the measure assumes at most one shock over the horizon."""
-    instance, measure = unchecked.instance, unchecked.instance.policy.objective
-    if not measure.needs_outcomes or not can_expand(instance):
-        return
-    total = math.fsum(event.probability for event in instance.events)
-    if total > 1 + ROUNDING:
-        what = f"{measure.kind} takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
-        yield ("policy", "objective"), what, "Lower them so that they add to 1 at most.", "error"
-
-
-def _probability_sums(instance: Instance) -> list[float]:
-    """Return, for each period, the sum of the probabilities of shocks whose windows contain it."""
-    changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
-    for event in likely_shocks(instance):
-        changes[event.periods.start].append(event.probability)
-        changes[event.periods.stop].append(-event.probability)
-    return list(accumulate(map(math.fsum, changes)))
 
 
 def questions_are_sound(instance: Instance) -> Iterator[Problem]:
@@ -204,9 +153,7 @@ def _added_without_probability(
     base: Instance, future: Instance, before: Mapping[str, frozenset[str]]
 ) -> Iterator[Problem]:
     """Report shocks that a branch adds without a probability while other shocks of the file or future have one."""
-    likely = [entry.probability for each in (base, future) for entry in each.shocks.values()]
-    likely += [entry.probability for each in (base, future) for entry in each.ensembles.values()]
-    if max(likely, default=0.0) <= 0:
+    if not any((*entry_probabilities(base), *entry_probabilities(future))):
         return
     for s in sorted(future.shocks.keys() - before["shocks"]):
         if "probability" not in future.shocks[s].model_fields_set:

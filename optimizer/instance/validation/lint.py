@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
-from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, free_floors
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, entry_probabilities, free_floors
 from optimizer.instance.schema import Instance
 from optimizer.units import Series
 
@@ -53,10 +53,8 @@ def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:
 def salvaged_stock_is_left_by_shocks(unchecked: Unchecked) -> Iterator[Problem]:
     """Report salvage, once, if shocks have probabilities: it is paid on the baseline stock, which shocks may use up."""
     instance = unchecked.instance
-    likely = [each.probability for each in instance.shocks.values()]
-    likely += [each.probability for each in instance.ensembles.values()]
     paid = [o for o, stock in instance.stocks.items() if stock.salvage > 0]
-    if paid and max(likely, default=0.0) > 0:
+    if paid and any(entry_probabilities(instance)):
         others = f" (the same holds for {', '.join(paid[1:])})" if paid[1:] else ""
         what = f"salvage is paid on the baseline stock, which a shock with a probability may use up{others}"
         cure = "Leave out salvage or the probabilities: otherwise the cost of such a shock is understated."

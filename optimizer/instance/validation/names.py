@@ -4,14 +4,17 @@ Before them the word `home` is replaced by the home region wherever a region is 
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from optimizer.disruptions.shock import ActivitySelector
+from optimizer.disruptions.ensemble import EnsembleSpec, draw_name, sample_names
+from optimizer.disruptions.path import BASELINE
+from optimizer.disruptions.shock import ActivitySelector, expand
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, named_regions
+from optimizer.instance.derived import Unchecked, activity_section, can_expand, entries_with_cuts, named_regions
 from optimizer.instance.overrides import SCENARIOS
-from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Member, ShareRule
+from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance, Member, ShareRule
 from optimizer.levers import KINDS, SHOCK_FIELDS
 from optimizer.suggestions import Vocabulary, did_you_mean, nearest
 from optimizer.tolerances import MOST_FINDINGS, MOST_MEMBERS, ROUNDING
@@ -23,10 +26,8 @@ HOME = "home"
 
 def misspelt_keys(data: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
     """Return the unknown keys of a file that are probably known ones which it lacks, by the known key."""
-    unknown, absent = (
-        [key for key in data if key not in known][:MOST_FINDINGS],
-        [key for key in known if key not in data],
-    )
+    unknown = [key for key in data if key not in known][:MOST_FINDINGS]
+    absent = [key for key in known if key not in data]
     near = ((nearest(key, absent), key) for key in unknown)
     return {meant: key for meant, key in near if meant is not None}
 
@@ -338,6 +339,69 @@ def _check_member_count(count: int) -> Iterator[Problem]:
         yield (MEMBERS,), what, f"Write at most {MOST_MEMBERS}: let some of them plan as one.", "error"
     if count == 1:
         yield (MEMBERS,), "one member is alone: there is no coalition", "Write two or more, or none.", "error"
+
+
+# Names of shocks.
+
+
+def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that names of events, entries and policy rules are distinct, and differ from that of the baseline."""
+    if not can_expand(unchecked.instance):
+        return
+    instance = unchecked.instance
+    seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.survival_rules, "a rule of the policy")
+    for s, spec in instance.shocks.items():
+        for event in expand(s, spec, instance.horizon):
+            owner = f"an event of {s}" if spec.is_family else f"the shock {s}"
+            other = seen.setdefault(event.name, owner)
+            if other != owner:
+                yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
+    for e, ensemble in instance.ensembles.items():
+        yield from _check_ensemble_names(instance, e, ensemble, seen)
+        yield from _check_draw_labels(e, ensemble)
+
+
+def _check_ensemble_names(
+    instance: Instance, e: str, ensemble: EnsembleSpec, seen: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Report names that an ensemble or its samples share with others; samples of two ensembles differ before ``#``."""
+    other, cure = f"the shock {e}" if e in instance.shocks else seen.get(e), "Give one of the two another name."
+    if other:
+        yield ("ensembles", e), f'"{e}" is also the name of {other}', cure, "error"
+    sample = next((name for name in sample_names(e, ensemble) if name in seen), None)
+    if sample is not None:
+        yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
+
+
+def _check_draw_labels(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
+    """Report labels of draws that equal the default label of an unlabelled cut: the cuts would share one draw."""
+    events = ensemble.whole_events()
+    cuts = [(name, i, cut) for name, event in events.items() for i, cut in enumerate(event.cuts)]
+    own = {draw_name(cut, name, i) for name, i, cut in cuts if cut.draw is None}
+    for name, i, cut in cuts:
+        if cut.draw in own:
+            place = ("ensembles", e, *(("events", name) if ensemble.events else ()), "cuts", i, "draw")
+            what = f'"{cut.draw}" is also the name of the draw of a cut without a label'
+            yield place, what, "Give it another label.", "error"
+
+
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBER_WORDS = {word: float(number) for number, word in enumerate(_NUMBERS, 1)}
+_NUMBER_WORDS |= {"fifteen": 15.0, "eighteen": 18.0, "twenty-four": 24.0, "thirty-six": 36.0}
+# A word after a hyphen is part of another number: forty-two.
+_LENGTH_IN_NAME = re.compile(rf"(\d+(?:\.\d+)?|(?<![\w-])(?:{'|'.join(_NUMBER_WORDS)}))[ -]months?\b", re.IGNORECASE)
+
+
+def names_of_shocks_match_their_durations(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that months in the name of a shock match its duration: one of the numbers, or their sum, equals it."""
+    for s, spec in unchecked.instance.shocks.items():
+        found = map(str.lower, _LENGTH_IN_NAME.findall(spec.name or ""))
+        said = [_NUMBER_WORDS[word] if word in _NUMBER_WORDS else float(word) for word in found]
+        lengths = spec.durations.values
+        if said and lengths and not {*said, math.fsum(said)} & {*lengths}:
+            written = " or ".join(f"{number:g}" for number in lengths)
+            what = f'lasts {written} months, but its name is "{spec.name}"'
+            yield ("shocks", s, "months"), what, f"Change shocks.{s}.name as well.", "warning"
 
 
 def home_of(data: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from optimizer.errors import ModelError, Place, Problem, Severity
-from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, whole_entries
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Activity, Process
@@ -213,15 +213,6 @@ def _highest_floors(instance: Instance) -> dict[str, float]:
         for d, floor in (spec.survival or {}).items():
             highest[d] = max(highest[d], floor)
     return highest
-
-
-def shocks_cut_something(instance: Instance) -> Iterator[Problem]:
-    """Check that shocks and events without other effects have a severity above 0."""
-    for place, whole in whole_entries(instance):
-        others = whole.demand, whole.cost, whole.survival, whole.reliability
-        highest = [getattr(each, "high", each) for cut in whole.cuts for each in cut.severity]
-        if highest and not any((*others, *highest)):
-            yield place, "changes nothing: every severity is 0", "Raise one, or remove the entry.", "warning"
 
 
 def options_pass_their_own_checks(unchecked: Unchecked) -> Iterator[Problem]:
