@@ -66,7 +66,7 @@ _VALUES = {
     "results.saved": ("Bands", "Spread"),
     "results.frames": ("Frames", "Frame", "FrameColumn", "FrameRow"),
     "results.futures": ("Decision", "FutureResult"),
-    "studies.measure": ("ToleranceBase", "ProvenDifference"),
+    "studies.cost_tolerance": ("ToleranceBase", "ProvenDifference"),
     "studies.alternatives_result": ("Alternative", "SizeRange", "RangeEnd"),
     "studies.attack_result": (
         "AttackDamage", "AttackStart", "LeastOutlay", "ListedShocksPlan", "SegmentImpact", "ShapingAttack",

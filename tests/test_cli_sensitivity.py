@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.instance.ranges import UncertainInput, UncertainNumber
 from optimizer.report.tables.render import show
 from optimizer.report.tables.sensitivity import sensitivity_parts
-from optimizer.studies.measure import ToleranceBase
+from optimizer.studies.cost_tolerance import ToleranceBase
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, diversify

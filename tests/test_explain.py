@@ -32,7 +32,7 @@ from optimizer.studies import explain as explain_aside
 from optimizer.studies.explain import WhatIfTerms
 from optimizer.studies.explain.part_values import PlanContext, PlanPart, with_tighter_bounds
 from optimizer.studies.explain.reason import size_limit
-from optimizer.studies.explain.what_ifs import WhatIfs, least_passing
+from optimizer.studies.explain.what_ifs import TimedWhatIfs, least_passing
 from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import WhatIfSolver
 from tests.conftest import Cell
@@ -225,7 +225,7 @@ def test_what_keeps_an_option_from_being_larger(cell: Cell, size: float, inputs:
     instance = cell(FED.replace("{dy: 0.1}", inputs))
     plan = Plan(builds=(Build("plant", "ally", 0, 2026, "2026", size, opened=True),))
     with WhatIfSolver(instance, EXACT) as solver:
-        assert size_limit(WhatIfs(instance, solver), instance, plan, "plant", 2) == limit
+        assert size_limit(TimedWhatIfs(instance, solver), instance, plan, "plant", 2) == limit
 
 
 def test_a_chain_is_followed_to_what_is_short(cell: Cell) -> None:

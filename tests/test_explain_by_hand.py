@@ -11,7 +11,7 @@ from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart
-from optimizer.studies.explain.what_ifs import SurvivalAnswer, WhatIfs
+from optimizer.studies.explain.what_ifs import SurvivalAnswer, TimedWhatIfs
 from optimizer.studies.explanation import PartValue
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from tests.conftest import Cell
@@ -149,7 +149,7 @@ def test_a_rounding_error_is_no_proven_change(cell: Cell) -> None:
     context = PlanContext(Plan(), 1e6, 1e6, frozenset())
     tried = SurvivalAnswer(True, WhatIfResult("optimal", cost=1e6 + 1e-3, bound=1e6 + 1e-3))
     with WhatIfSolver(instance) as solver:
-        found = PartValuation(WhatIfs(instance, solver), context)._value(PlanPart("later", "plant"), tried)
+        found = PartValuation(TimedWhatIfs(instance, solver), context)._value(PlanPart("later", "plant"), tried)
     assert (found.change, found.low, found.high, found.is_proven) == (0, 0, 0, False)
 
 

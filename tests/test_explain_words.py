@@ -20,7 +20,7 @@ from optimizer.solver import Clock, Progress
 from optimizer.studies.explain import repairs
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
 from optimizer.studies.explain.repairs import scaled_floors
-from optimizer.studies.explain.what_ifs import SupplyLimits, WhatIfs
+from optimizer.studies.explain.what_ifs import SupplyLimits, TimedWhatIfs
 from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import Scaling, WhatIfSolver
 from tests.conftest import Cell
@@ -151,7 +151,7 @@ def test_floors_that_no_plan_keeps_are_not_called_kept(
     monkeypatch.setattr(repairs, "highest_scaling", lambda *about: Scaling(factor, factor))
     instance = cell(HEAD)
     with WhatIfSolver(instance, EXACT, Clock()) as solver:
-        (repair,) = scaled_floors(WhatIfs(instance, solver), [])
+        (repair,) = scaled_floors(TimedWhatIfs(instance, solver), [])
     assert (repair.works, repair.amount) == (works, amount)
     assert repair.why
 

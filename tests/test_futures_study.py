@@ -23,7 +23,7 @@ from optimizer.report.tables.futures_study import (
     worth_text,
 )
 from optimizer.solver import Progress
-from optimizer.studies.futures.study import find_informed_plan, nodes, retimed, with_bounds_of_finer
+from optimizer.studies.futures.study import find_informed_plan, nodes, with_bounds_of_finer, with_dates
 from optimizer.studies.futures.study_result import FuturesStudy, MeasuredCost, informed_orders
 
 CASES = Path(__file__).parent / "cases" / "futures"
@@ -334,11 +334,11 @@ def test_other_dates_move_what_arises_from_a_question() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
     tension, duration, _ = timed_questions(instance.futures, instance.horizon)
     assert (tension.name, tension.earliest, duration.name, duration.earliest) == ("tension", 0, "duration", 1)
-    later = retimed(instance, {tension.place: 3})
+    later = with_dates(instance, {tension.place: 3})
     assert [answer.t for answer in later.tree.futures[0].answers if answer.question == "duration"] == [3]
-    never = retimed(instance, {tension.place: None})
+    never = with_dates(instance, {tension.place: None})
     assert [answer.question for answer in never.tree.futures[0].answers] == ["colour"]
-    assert nodes(retimed(instance, {})) == nodes(instance)
+    assert nodes(with_dates(instance, {})) == nodes(instance)
     assert [each.name for each in never.tree.futures] == [each.name for each in instance.tree.futures]
 
 

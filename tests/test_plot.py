@@ -251,7 +251,7 @@ def test_letters_that_no_font_has_are_named_once(tmp_path: Path) -> None:
 
 def test_map_counts_an_option_that_is_ordered_twice_once(tiny: Book) -> None:
     # The plant and the reserve are bought at home; a second order of the plant adds its money, and no option.
-    plant = next(move for move in tiny.own.moves if not move.purchases)
+    plant = next(move for move in tiny.own.moves if not move.fills)
     drawn = tiny.own.chains["baseline"][0]
     once, twice = (
         next(each for each in world_map(tiny.instance, drawn, moves).regions if each.region == "home")

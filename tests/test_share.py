@@ -24,7 +24,7 @@ from optimizer.report.tables.share import cost_share_tables, share_facts, share_
 from optimizer.studies import sharing
 from optimizer.studies import sharing as game
 from optimizer.studies.cost_shares import CoalitionCost, CostShares, MemberShare, excess
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.units import si
 
 ROOT = Path(__file__).parent.parent

@@ -36,7 +36,7 @@ def command(
     Example: diversify alternatives instances/tiny.yaml --within 16%
     Manual:  docs/how-to/alternatives.md
     """
-    from optimizer.studies.measure import CostTolerance
+    from optimizer.studies.cost_tolerance import CostTolerance
 
     tolerance = CostTolerance.parse(within)
     common.check_folder(output, "--output")

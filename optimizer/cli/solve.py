@@ -123,7 +123,7 @@ def _with_bands(
         return result
     if not computes:
         return result if adversary else inputs.with_stored_bands(result, instance, file)
-    from optimizer.studies.measure import TOLERANCE_SHARE
+    from optimizer.studies.cost_tolerance import TOLERANCE_SHARE
     from optimizer.studies.sensitivity import find_bands
 
     common.print_message("samples of all uncertain numbers:")

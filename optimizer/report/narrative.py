@@ -39,7 +39,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of, worst_at_each_start
 from optimizer.results.saved import RULE_BROKEN
-from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
 from optimizer.studies.shocks import ShockRow, most_exposed, shock_rows, unserved_tonnes
 from optimizer.tolerances import ROUNDING

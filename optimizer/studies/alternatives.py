@@ -54,7 +54,7 @@ from optimizer.studies.alternatives_result import (
     SizeRange,
 )
 from optimizer.studies.conclusion import Timer, conclude, plan_with_base
-from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, before_tolerance_base
+from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, CostTolerance, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, POSITIVE, ROUNDING
 from optimizer.units import MoneyLike, greatest_whole, least_whole
@@ -308,21 +308,21 @@ class _OptionSearch:
     every plan has the option, even if some open it at size 0.
     """
 
-    def __init__(self, search: NearOptimalSearch, option: str, accuracy: float) -> None:
-        self.search, self.option = search, option
+    def __init__(self, search: NearOptimalSearch, o: str, accuracy: float) -> None:
+        self.search, self.option = search, o
         self.requiring: Sequence[_OptionSearch] = ()
         self.is_needed = False
-        lever = search.instance.options[option]
+        option = search.instance.options[o]
         # The largest size limits what a stock holds, not what is bought for it over all years.
-        self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
-        largest = lever.largest if math.isfinite(lever.largest) else 0.0
-        self.scale = largest or max(1.0, search.found[0].sizes[option])
+        self.low, self.high = 0.0, math.inf if option.is_stock else option.largest
+        largest = option.largest if math.isfinite(option.largest) else 0.0
+        self.scale = largest or max(1.0, search.found[0].sizes[o])
         self.tolerance = max(accuracy, NEGLIGIBLE) * self.scale
         self.negligible = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_SHARE * self.tolerance)
-        self.unit = getattr(lever, "unit_size", 0.0)
+        self.unit = getattr(option, "unit_size", 0.0)
         # The smallest positive size: that of a unit or of `min_size`, or else the least that is not negligible.
-        self.smallest = max(getattr(lever, "min_size", 0.0), self.unit) or self.negligible
-        stock = search.instance.stocks.get(option)
+        self.smallest = max(getattr(option, "min_size", 0.0), self.unit) or self.negligible
+        stock = search.instance.stocks.get(o)
         self.is_unbounded = stock is not None and _is_free_without_limit(stock)
 
     @property
@@ -428,9 +428,9 @@ class _OptionSearch:
         """Return the range found so far; `cheapest` is the size in the cheapest plan."""
         least = self._end(self.least, self.low)
         greatest = self._end(self.greatest, self.high)
-        lever = self.search.instance.options[self.option]
+        kind = self.search.instance.options[self.option].kind
         cheapest = cheapest if cheapest > self.negligible else 0.0
-        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.negligible)
+        return SizeRange(self.option, kind, cheapest, least, greatest, self._verdict(), self.negligible)
 
     def _end(self, size: float, bound: float) -> RangeEnd:
         size = 0.0 if size <= self.negligible else size

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
 from optimizer.studies import study_frames
-from optimizer.studies.measure import ToleranceBase
+from optimizer.studies.cost_tolerance import ToleranceBase
 
 AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
 OptionVerdict = Literal["must-have", "real choice", "never worth it", "not settled"]

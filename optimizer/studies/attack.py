@@ -50,7 +50,7 @@ from optimizer.studies.attack_result import (
     SegmentImpact,
     ShapingAttack,
 )
-from optimizer.studies.measure import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.solve import (

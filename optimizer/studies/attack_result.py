@@ -10,7 +10,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 
 
 @dataclass(frozen=True)

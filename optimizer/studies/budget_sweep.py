@@ -40,7 +40,7 @@ from optimizer.solver import Clock, Gains, Listener, Progress, PseudoCostsByObje
 from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, SearchStatus, budget_order
 from optimizer.studies.conclusion import ResultWithBase, Timer, conclude, plan_with_base
-from optimizer.studies.measure import ToleranceBase, before_tolerance_base
+from optimizer.studies.cost_tolerance import ToleranceBase, before_tolerance_base
 from optimizer.studies.outcomes import relative_distance
 from optimizer.studies.solve import find_withstanding_outlay, search_robust
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains

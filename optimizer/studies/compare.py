@@ -43,8 +43,8 @@ from optimizer.studies.comparison import (
     budget_order,
 )
 from optimizer.studies.conclusion import ResultWithBase
+from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, before_tolerance_base
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans_of_cases
-from optimizer.studies.measure import TOLERANCE_SHARE, before_tolerance_base
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import BUDGET_RESOLUTIONS, EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded

@@ -18,7 +18,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import HELD_VALUE, NEGLIGIBLE
 
@@ -256,7 +256,7 @@ class Comparison(ReadOnly):
             "resolution": self.resolution,
             "whole": self.is_whole,
             "gap": self.accuracy,
-            "measures": {case: measure.to_dict() for case, measure in self.tolerance_bases.items()},
+            "measures": {case: base.to_dict() for case, base in self.tolerance_bases.items()},
             "stopped": self.stopped,
             "notes": list(self.notes),
         }
@@ -320,8 +320,8 @@ class Frontier:
         """Return the frontier for JSON: each point is a budget and a `solve --json` result, priced from `baseline`."""
         points = [{"budget": point.budget, **point.result.to_dict(whole=False)} for point in self.points]
         least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound, "baseline": self.baseline}
-        measure = None if self.tolerance_base is None else self.tolerance_base.to_dict()
-        proven = {"gap": self.accuracy, "measure": measure, "stopped": self.stopped}
+        base = None if self.tolerance_base is None else self.tolerance_base.to_dict()
+        proven = {"gap": self.accuracy, "measure": base, "stopped": self.stopped}
         return {"own": self.own, **least, **proven, "points": points}
 
 

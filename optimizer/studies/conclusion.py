@@ -40,7 +40,7 @@ from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
-from optimizer.studies.measure import ToleranceBase
+from optimizer.studies.cost_tolerance import ToleranceBase
 from optimizer.studies.outcomes import (
     binding_limits,
     do_nothing_outcome,

@@ -14,7 +14,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
-from optimizer.studies.measure import ProvenDifference, band_dict
+from optimizer.studies.cost_tolerance import ProvenDifference, band_dict
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 
 Coalition = frozenset[str]

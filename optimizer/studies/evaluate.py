@@ -38,6 +38,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.conclusion import solve_instance
+from optimizer.studies.cost_tolerance import GAP_SHARE, before_tolerance_base
 from optimizer.studies.evaluation import (
     BranchChange,
     EvaluatedPlan,
@@ -56,7 +57,6 @@ from optimizer.studies.evaluation import (
 from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.given_plan import PlanLike, operate_given, read_plans, with_need_and_waste
-from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
 from optimizer.units import MoneyLike

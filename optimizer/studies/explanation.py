@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 
 PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 RepairKind = Literal["budget", "annual", "floors", "length", "months", "sooner", "demand"]

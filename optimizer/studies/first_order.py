@@ -65,7 +65,7 @@ class LagrangianValue:
 
 
 @dataclass(frozen=True)
-class DualScreen:
+class PlanWithDuals:
     """A plan with its operation and its dual values, by marks of columns and rows of its model."""
 
     # Values of columns: `values` at the optimum of `objective`, `cheapest` at the least cost beside it.
@@ -79,11 +79,8 @@ class DualScreen:
     is_small: bool  # whether the model is solved again for each number
 
     @classmethod
-    def of(cls, found: SearchResult, instance: Instance) -> "DualScreen | None":
-        """Build the screen of a plan that was found.
-
-        Return None without dual values, and for a large model whose objective is not the expected cost.
-        """
+    def of(cls, found: SearchResult, instance: Instance) -> "PlanWithDuals | None":
+        """Return the plan of a search; None without dual values, or for a large model with another measure of risk."""
         if found.duals is None or found.values is None:
             return None
         builder, duals = found.duals.builder, found.duals
@@ -221,7 +218,7 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], duals: Map
 
 
 def first_order_effect(
-    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float
+    memory: Memory, instance: Instance, plan: PlanWithDuals, number: UncertainNumber, until: float
 ) -> FirstOrderEffect | None:
     """Compute the linear effect of a number, as a task of a worker; None after the time `until`."""
     if time.time() > until:
@@ -234,8 +231,8 @@ def first_order_effect(
         return unknown
     if number.is_rounded or _gains_probability(instance, moved):
         return unknown
-    change_of = _solve_change if screen.is_small else _estimate_change
-    found = change_of(memory.setdefault(BASE, {}), instance, moved, screen, number)
+    change_of = _solve_change if plan.is_small else _estimate_change
+    found = change_of(memory.setdefault(BASE, {}), instance, moved, plan, number)
     if found is None or not math.isfinite(sum(found)):
         return unknown
     gap, cost = (change / STEP for change in found)
@@ -243,14 +240,14 @@ def first_order_effect(
 
 
 def _solve_change(
-    known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
+    known: dict[Any, Any], instance: Instance, moved: Instance, plan: PlanWithDuals, number: UncertainNumber
 ) -> tuple[float, float] | None:
     """Return the changes of gap and cost by solving the linear programme with fixed integers; None if impossible."""
     counts_gap = not number.is_shortage_cost
 
     def optimum_of(variant: Instance) -> tuple[float, float] | None:
-        leaves_gap, settings = screen.objective == "gap", Settings(mip_gap=0.0, jobs=1, threads=1)
-        restricted = RestrictedLP(variant, screen.shocks, screen.values, settings, Clock(), leaves_gap=leaves_gap)
+        leaves_gap, settings = plan.objective == "gap", Settings(mip_gap=0.0, jobs=1, threads=1)
+        restricted = RestrictedLP(variant, plan.shocks, plan.values, settings, Clock(), leaves_gap=leaves_gap)
         return restricted.optimum(counts_gap=counts_gap)
 
     if counts_gap not in known:
@@ -267,14 +264,14 @@ def _change(before: float, after: float) -> float:
 
 
 def _estimate_change(
-    known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
+    known: dict[Any, Any], instance: Instance, moved: Instance, plan: PlanWithDuals, number: UncertainNumber
 ) -> tuple[float, float] | None:
     """Return the changes of L of the gap and of the cost; None if the model gains or loses parts that matter."""
     written, counts_gap = _parts_to_write(instance, number), not number.is_shortage_cost
     if (part := (written, counts_gap)) not in known:
-        known[part] = screen.value(instance, written, counts_gap=counts_gap)
+        known[part] = plan.value(instance, written, counts_gap=counts_gap)
     before = known[part]
-    after = screen.value(moved, written, counts_gap=counts_gap, before=before)
+    after = plan.value(moved, written, counts_gap=counts_gap, before=before)
     return None if after is None else (after.gap - before.gap, after.cost - before.cost)
 
 

@@ -58,7 +58,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
     money, outlay, horizon, moves = result.money, result.outlay, instance.horizon, purchases(instance, result)
 
     def lead_time(each: Purchase) -> float | None:
-        return None if each.purchases else horizon.whole(instance.sized[each.option].lead_time) * horizon.months
+        return None if each.fills else horizon.whole(instance.sized[each.option].lead_time) * horizon.months
 
     columns = (
         FrameColumn("option", form="object", is_index=True),
@@ -94,7 +94,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
     """Write the note under the purchases: what their amounts include and exclude."""
     note, support = "Spent: capex and one-off fixed cost", math.fsum(each.support for each in moves)
     note += f", and price support to {instance.horizon.end} ({si(support, result.money)})." if support else "."
-    if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
+    if stocks := [instance.stocks[each.option] for each in moves if each.fills]:
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
         note += ", also those that replace yearly losses" if any(stock.loss for stock in stocks) else ""
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."

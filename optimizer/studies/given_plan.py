@@ -36,8 +36,8 @@ from optimizer.results.result import Result
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.solver import Clock, Settings
 from optimizer.studies.conclusion import Timer, conclude
+from optimizer.studies.cost_tolerance import GAP_SHARE
 from optimizer.studies.evaluation import EvaluatedPlan, PlanNeed, PlanWaste, changed_entries, money_spent
-from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import Series, si

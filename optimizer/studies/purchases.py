@@ -15,7 +15,9 @@ decision periods, and largest size or stock. It only notes violated purchase rul
 rates, ties between options), since the plan is given. It ignores budgets.
 
 An `Order` holds the decisions on one option in a year; a `Delay` is the effect of postponing orders by a year
-(`delays`).
+(`delays`). Of plans over futures, a `Decision` (`results.futures`) is one build or one purchase of a stockpile with its
+futures, a `StageOrder` (`futures.stages`) what is bought of an option between two answers, and an `InformedOrder`
+(`futures.study_result`) what the informed plans buy of an option before the first answer.
 """
 
 import math
@@ -61,7 +63,7 @@ class Purchase:
     outlays: Mapping[int, float]
     without_shocks: bool  # whether the no-shock plan buys the option too, perhaps less of it or later
     forced: bool  # whether `policy.force` requires the option
-    purchases: ByPeriod = ()  # for a stockpile, t bought in each period; otherwise empty
+    fills: ByPeriod = ()  # for a stockpile, t bought in each period; otherwise empty
 
 
 # Note for tables in which less counts towards the budget than is spent.
@@ -105,10 +107,10 @@ def years_bought(result: Result, option: str) -> tuple[int, ...]:
 
 def size_in_force(instance: Instance, plan: Plan, option: str, t: int) -> float:
     """Return the size of a sized option in force in period t, summed over the plan's builds, in the option's unit."""
-    horizon, lever = instance.horizon, instance.sized[option]
-    lead = horizon.whole(lever.lead_time)
+    horizon, sized = instance.horizon, instance.sized[option]
+    lead = horizon.whole(sized.lead_time)
     builds = (each for each in plan.builds if each.option == option and each.t + lead <= t)
-    return math.fsum(each.size * lever.share_in_force(horizon, each.t, t) for each in builds)
+    return math.fsum(each.size * sized.share_in_force(horizon, each.t, t) for each in builds)
 
 
 def in_force_words(instance: Instance, plan: Plan, moves: Sequence[Purchase]) -> str:
@@ -249,7 +251,7 @@ def _stock_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
             outlays=_by_year(horizon, payments, stock.budget_share),
             without_shocks=o in result.calm_builds,
             forced=o in instance.policy.force,
-            purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
+            fills=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
         )
 
 
@@ -431,7 +433,7 @@ def _order(instance: Instance, moves: Sequence[Purchase], year: int) -> Order:
     size = math.fsum(move.size for move in moves)
     words = first.size_words if first is last else size_text(instance, first.option, size)
     money, total = math.fsum(move.outlays.get(year, 0.0) for move in moves), math.fsum(move.counted for move in moves)
-    return Order(first.option, first.name, first.decided, last.on_line, words, money, total, bool(first.purchases))
+    return Order(first.option, first.name, first.decided, last.on_line, words, money, total, bool(first.fills))
 
 
 def delay_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
@@ -482,7 +484,7 @@ def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -
     note = f" {said}" if (said := outlay_part_note(moves)) else ""
     if existing := math.fsum(support_of_existing(instance, result).values()):
         note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
-    if any(len(move.outlays) > 1 for move in moves if not move.purchases and not move.support):
+    if any(len(move.outlays) > 1 for move in moves if not move.fills and not move.support):
         note += " What an option pays in later years is spent as well."
     rest = result.outlay - math.fsum(move.counted for move in moves) - existing
     if rest > NEGLIGIBLE * result.outlay:

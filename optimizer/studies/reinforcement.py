@@ -78,7 +78,7 @@ def find_reinforcements(
     values = evaluator.plan_values([plan])
     subgradients = evaluator.subgradients(values, clock, "subgradients of gaps", groups, np.ones(len(groups)), needless)
     gap = subgradients.gap[checked]
-    best = promising(instance, evaluator, plan, -subgradients.subgradient, gap)
+    best = promising_additions(instance, evaluator, plan, -subgradients.subgradient, gap)
     found, inoperable, baseline = [], [], BaselineSupport(instance, plan, clock)
     for candidate in best[:MOST_ADDITIONS_TRIED]:
         trials = _try_amounts(evaluator, baseline, candidate, checked, gap)
@@ -176,7 +176,7 @@ def _reinforcement(instance: Instance, candidate: Addition, trials: Sequence[Tri
     return Reinforcement(candidate.option, kind, label, tuple(candidate.also), best, tuple(trials))
 
 
-def promising(
+def promising_additions(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, saving: Vector, gap: Vector
 ) -> list[Addition]:
     """Return, for each option that helps, the point of time that promises most; the best option first.

@@ -19,7 +19,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.studies.requirements_assessment import (
     assumptions_frame,
     chain_frame,

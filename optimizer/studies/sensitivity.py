@@ -42,9 +42,9 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST
+from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
 from optimizer.studies.discovery import check_samples, latin_hypercube
-from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective, with_operation
-from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
+from optimizer.studies.first_order import PlanWithDuals, first_order_effect, most_effective, with_operation
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
     Importance,
@@ -221,7 +221,7 @@ def find_bands(
     with interruptible(clock, listener):
         if search.begin().has_plan:
             with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
-                found = search.sampled(FEWEST, seed=7)
+                found = search.sample(FEWEST, seed=7)
     if found is None:
         return None, (_STOPPED_EARLY if clock.is_over else _TOO_FEW_SOLVED,)
     return found.bands(len(search.numbers)), ()
@@ -294,7 +294,7 @@ class _SensitivitySearch:
         self.found, self.seconds = WhatIfResult("stopped"), 0.0
         self.base = VariantOutcome("stopped")
         self.tolerance_base: ToleranceBase | None = None
-        self._duals: DualScreen | None = None
+        self._duals: PlanWithDuals | None = None
 
     def run(
         self, samples: int, seed: int, resolution: float, known: Result | None, most: int | None, *, has_flips: bool
@@ -308,7 +308,7 @@ class _SensitivitySearch:
             screened = self.screen(most)
             bars = self.tornado()
             bars = self.with_switching_values(bars, resolution) if has_flips else bars
-            sampled = self.sampled(samples, seed) if samples else None
+            sampled = self.sample(samples, seed) if samples else None
         shown = tuple(sorted(bars, key=lambda bar: bar.effect(base), reverse=True))
         status: SensitivityStatus = "proven" if self.is_proven(bars) else "stopped"
         found = (shown, sampled, self.tolerance_base, screened)
@@ -347,7 +347,7 @@ class _SensitivitySearch:
         if most is not None and len(self.numbers) > most and solver.latest is not None:
             evaluator = solver.evaluator(self.instance)
             found = with_operation(self.instance, solver.latest, evaluator, self.settings, self.clock)
-            self._duals = DualScreen.of(found, self.instance)
+            self._duals = PlanWithDuals.of(found, self.instance)
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
         """Keep `most` numbers with the largest linear effects; return the other effects, largest first.
@@ -419,12 +419,12 @@ class _SensitivitySearch:
         """Return whether an outcome is proven to have another plan than the base."""
         return at.status != "stopped" and at.state != self.base.state
 
-    def sampled(self, samples: int, seed: int) -> Importance | None:
+    def sample(self, samples: int, seed: int) -> Importance | None:
         """Sample all numbers together; None without numbers, or if fewer than half of `FEWEST` samples have a plan."""
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)
-        found = self.answers([*map(self._sample, drawn.tolist())], "all numbers together")
+        found = self.answers([*map(self._numbers_at, drawn.tolist())], "all numbers together")
         usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
         if 2 * len(usable) < FEWEST:
             return None
@@ -434,8 +434,8 @@ class _SensitivitySearch:
         names = [number.name for number in self.numbers]
         return Importance.of_sample(names, drawn[usable], columns, bought, samples, seed)
 
-    def _sample(self, shares: Sequence[float]) -> MovedNumbers:
-        """Return the numbers of a sample, given each one's position in its range, 0 (low) … 1 (high)."""
+    def _numbers_at(self, shares: Sequence[float]) -> MovedNumbers:
+        """Return the numbers of a sample, given the position of each in its range, 0 (low) … 1 (high)."""
         pairs = zip(self.numbers, shares, strict=True)
         return MovedNumbers({path: value for number, share in pairs for path, value in number.across(share).items()})
 

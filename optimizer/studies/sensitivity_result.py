@@ -30,7 +30,7 @@ from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread, finite_or_none
 from optimizer.studies import study_frames
 from optimizer.studies.boxes import CONFIDENCE
-from optimizer.studies.measure import ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 from optimizer.tolerances import POSITIVE, ROUNDING
 
 SensitivityStatus = Literal["proven", "stopped", "none"]

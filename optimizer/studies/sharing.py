@@ -53,7 +53,7 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore, interruptible
 from optimizer.studies.conclusion import solve_instance, tight_shocks
 from optimizer.studies.cost_shares import Coalition, CoalitionCost, Costs, CostShares, MemberShare, cost_beyond
-from optimizer.studies.measure import ProvenDifference, ToleranceBase, before_tolerance_base
+from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase, before_tolerance_base
 from optimizer.tolerances import POSITIVE_DUAL, SAME_VALUE
 from optimizer.units import MoneyLike
 

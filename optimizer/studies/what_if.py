@@ -43,7 +43,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Gains, Listener, PseudoCosts, PseudoCostsByObjective, Settings, ignore
 from optimizer.solver.kept import ModelKeeper
-from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
+from optimizer.studies.cost_tolerance import GAP_SHARE, before_tolerance_base
 from optimizer.tolerances import POSITIVE, SAME_VALUE
 
 # Key of a worker's memory for the branching gains recorded before its start.

@@ -16,7 +16,7 @@ from optimizer.solver import Clock, Settings
 from optimizer.studies import explain as explain_aside
 from optimizer.studies import what_if
 from optimizer.studies.explain import repairs
-from optimizer.studies.explain.what_ifs import WhatIfs
+from optimizer.studies.explain.what_ifs import TimedWhatIfs
 from optimizer.studies.explanation import Deadline, PartValue, Repair
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from tests.conftest import Cell
@@ -158,13 +158,13 @@ def test_a_reason_whose_outlay_was_not_found_is_not_complete(cell: Cell, monkeyp
 
 def test_what_is_short_is_not_said_of_a_plan_that_was_not_found(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     # The plan with the least gap is sought last, by its cost alone, for the conflict.
-    ask = WhatIfs.ask
+    ask = TimedWhatIfs.ask
 
-    def given_up(self: WhatIfs, words: str, *how: object, **more: object) -> WhatIfResult:
+    def given_up(self: TimedWhatIfs, words: str, *how: object, **more: object) -> WhatIfResult:
         found = ask(self, words, *how, **more)  # type: ignore[arg-type]
         return WhatIfResult("stopped") if words == "what is short" else found
 
-    monkeypatch.setattr(WhatIfs, "ask", given_up)
+    monkeypatch.setattr(TimedWhatIfs, "ask", given_up)
     explanation = so.explain(cell(HEAD, REPLACED), 400, settings=EXACT)
     assert (explanation.reason, explanation.is_complete) == (None, False)
 
@@ -180,7 +180,7 @@ def test_floors_that_were_not_tried_in_every_shock_are_not_called_kept(monkeypat
             return separate(self, found)
 
         monkeypatch.setattr(what_if._ScalingSearch, "separate", interrupted)
-        (floors,) = repairs.scaled_floors(WhatIfs(instance, solver), [])
+        (floors,) = repairs.scaled_floors(TimedWhatIfs(instance, solver), [])
     assert (floors.works, floors.amount, floors.is_known) == (None, None, False)
 
 
@@ -201,13 +201,13 @@ def test_a_latest_order_is_not_known_where_a_later_one_was_given_up(
     instance = cell(HEAD, REPLACED)
     (friend,) = so.explain(instance, settings=EXACT).deadlines
     assert friend.as_planned == "2028"
-    ask = WhatIfs.ask
+    ask = TimedWhatIfs.ask
 
-    def given_up(self: WhatIfs, words: str, *how: object, **more: object) -> WhatIfResult:
+    def given_up(self: TimedWhatIfs, words: str, *how: object, **more: object) -> WhatIfResult:
         found = ask(self, words, *how, **more)  # type: ignore[arg-type]
         return WhatIfResult("stopped") if words.endswith("all else as planned") else found
 
-    monkeypatch.setattr(WhatIfs, "ask", given_up)
+    monkeypatch.setattr(TimedWhatIfs, "ask", given_up)
     explanation = so.explain(instance, settings=EXACT)
     assert (explanation.deadlines[0].as_planned, explanation.is_complete) == (None, False)
 

@@ -24,7 +24,7 @@ from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare, frontier
 from optimizer.studies.comparison import BudgetStep
-from optimizer.studies.measure import CostTolerance, ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import CostTolerance, ProvenDifference, ToleranceBase
 from optimizer.studies.sensitivity import sensitivity
 from optimizer.studies.sensitivity_result import TornadoBar, VariantOutcome
 from tests.test_cli import diversify

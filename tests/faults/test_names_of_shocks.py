@@ -128,7 +128,7 @@ def test_legends_explain_only_what_is_shown(report: Book) -> None:
     rich = so.load(TINY)
     whole = book(rich, single_point(rich, so.solve(rich)), is_quick=True)
     assert "lead time" in words(draw_plot(whole, "timeline", Choice(), "svg"))
-    stocks = tuple(move for move in whole.own.moves if move.purchases)
+    stocks = tuple(move for move in whole.own.moves if move.fills)
     stocked = replace(whole, views=(replace(whole.own, moves=stocks),))
     assert "lead time" not in words(draw_plot(stocked, "timeline", Choice(), "svg"))
 

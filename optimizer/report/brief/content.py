@@ -146,7 +146,7 @@ def _when_short(instance: Instance, result: Result, d: str) -> str:
 def _why_short(instance: Instance, result: Result, d: str) -> str:
     """Return when the first order that supplies a segment comes on line: a date, without a claim about the cause."""
     ways = _supply_of(instance, d)
-    firsts = [move.first for move in purchases(instance, result) if not move.purchases and move.option in ways]
+    firsts = [move.first for move in purchases(instance, result) if not move.fills and move.option in ways]
     if not firsts:
         return "No project that is ordered is on its supply chain."
     name = display_name(instance, d)

@@ -217,7 +217,7 @@ def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any
     ordered = sorted(later, key=lambda move: -move.counted)
     shown = len(ordered) if len(ordered) <= MOST_LATER else MOST_LATER - 1
     for move in ordered[:shown]:
-        on_line = on_line_words(move.on_line, is_stock=bool(move.purchases))
+        on_line = on_line_words(move.on_line, is_stock=bool(move.fills))
         share = _share_of_samples(result, move.option)
         yield f"Later: {move.name}, {move.size_words}", None, move.counted, move.decided, on_line, share, None
     rest = ordered[shown:]

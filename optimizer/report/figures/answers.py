@@ -24,9 +24,9 @@ from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares
+from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.studies.explanation import Explanation, PartValue, Repair
 from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
-from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_VERDICTS, VERDICT_WORDS

@@ -59,7 +59,7 @@ def _handles(moves: Sequence[Purchase]) -> list[Any]:
 
     kinds = dict.fromkeys(move.kind for move in moves)
     handles = [Patch(**lever_look(kind), label=kind) for kind in kinds]
-    if any(move.first > move.t and not move.purchases for move in moves):
+    if any(move.first > move.t and not move.fills for move in moves):
         handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     return handles
 
@@ -103,11 +103,11 @@ def _draw_move(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple
     from matplotlib.patches import Rectangle
 
     look, base = lever_look(move.kind), row + 0.36
-    if move.purchases:
+    if move.fills:
         top = max(stock, default=0.0) or 1.0
         for t, held in enumerate(stock):
             panel.add_patch(Rectangle((t, base), 1, -0.72 * held / top, **look, alpha=0.45, linewidth=0))
-        for t, fill in enumerate(move.purchases):
+        for t, fill in enumerate(move.fills):
             if fill > 0:
                 panel.plot([t + 0.5], [base - 0.06], marker="|", color=INK, markersize=4, markeredgewidth=0.9)
         return
@@ -137,7 +137,7 @@ class YearOfPlan:
 def years_of(instance: Instance, result: Result, moves: Sequence[Purchase]) -> tuple[YearOfPlan, ...]:
     """Return every year of the horizon."""
     horizon = instance.horizon
-    builds = [move for move in moves if not move.purchases]
+    builds = [move for move in moves if not move.fills]
     decided = Counter(horizon.year(move.t) for move in builds)
     on_line = Counter(horizon.year(move.first) for move in builds if move.first < len(horizon.periods))
     outlays = [(move.kind, move.outlays) for move in moves]

@@ -139,7 +139,7 @@ def _to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], .
 
 
 def _when(move: Purchase) -> str:
-    if move.purchases:
+    if move.fills:
         return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
     return f"decided {move.decided}, on line {move.on_line}"
 

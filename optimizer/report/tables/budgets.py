@@ -27,7 +27,7 @@ from optimizer.studies.comparison import (
     Frontier,
     LoneShock,
 )
-from optimizer.studies.measure import ProvenDifference, ToleranceBase
+from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.shocks import ShockRow, shock_rows
 from optimizer.studies.study_frames import union

@@ -14,6 +14,7 @@ from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.futures import ASSUMED_PROBABILITIES
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import closing_lines, cross_table
+from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.studies.futures.study_result import (
     FollowedPlan,
     FuturesStudy,
@@ -22,7 +23,6 @@ from optimizer.studies.futures.study_result import (
     OrderClass,
     QuestionTiming,
 )
-from optimizer.studies.measure import ProvenDifference
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si, si_down, si_up
 

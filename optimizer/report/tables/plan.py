@@ -170,7 +170,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
 
     def on_line(row: FrameRow) -> str:
         """Return when a build is on line, or the last purchase of a stockpile."""
-        return f"to {row['on_line']}" if bought[row["option"], row["period"]].purchases else str(row["on_line"])
+        return f"to {row['on_line']}" if bought[row["option"], row["period"]].fills else str(row["on_line"])
 
     def bar(row: FrameRow) -> Text:
         return Text(_year_marks(instance, bought[row["option"], row["period"]])[::step], style="cyan")
@@ -223,8 +223,8 @@ def _fill_marks(instance: Instance, fills: Sequence[float]) -> str:
 def _year_marks(instance: Instance, move: Purchase) -> str:
     """Return one mark for each year of the horizon: on line or held, being built, bought, or not yet decided."""
     horizon = instance.horizon
-    if move.purchases:
-        return _fill_marks(instance, move.purchases)
+    if move.fills:
+        return _fill_marks(instance, move.fills)
     end = {year: (year - horizon.start + 1) * horizon.per_year - 1 for year in horizon.years}
     return "".join("█" if end[y] >= move.first else "░" if end[y] >= move.t else "·" for y in horizon.years)
 

@@ -20,7 +20,7 @@ from optimizer.studies.cost_shares import (
     SavingPart,
     Solution,
 )
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.units import si
 
 SOLUTION_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "nucleolus"}

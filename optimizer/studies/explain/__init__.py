@@ -24,6 +24,7 @@ from optimizer.results.result import Result, hardest_of
 from optimizer.results.saved import finite_or_none
 from optimizer.solver import Listener, Settings, ignore, interruptible
 from optimizer.studies.conclusion import plan_with_base
+from optimizer.studies.cost_tolerance import GAP_SHARE
 from optimizer.studies.explain.part_values import (
     PartValuation,
     PlanContext,
@@ -35,17 +36,16 @@ from optimizer.studies.explain.part_values import (
 from optimizer.studies.explain.reason import reason
 from optimizer.studies.explain.repairs import (
     BOTH_SHORT,
+    earlier_builds,
+    larger_annual_budgets,
     least_budget,
     less_demand,
-    more_each_year,
     scaled_floors,
-    shorter,
     shorter_rules,
-    sooner,
+    shorter_shocks,
 )
-from optimizer.studies.explain.what_ifs import WHAT_IF_SECONDS, ShortBudget, WhatIfs
+from optimizer.studies.explain.what_ifs import WHAT_IF_SECONDS, ShortBudget, TimedWhatIfs
 from optimizer.studies.explanation import Deadline, Explanation, ExplanationPart, PartValue, Reason, Repair
-from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.what_if import GAINS, WhatIfSolver, keep_gains
 from optimizer.tolerances import PLAN_GAP
 from optimizer.units import MoneyLike
@@ -63,7 +63,7 @@ class WhatIfTerms:
 class ParallelWhatIfs:
     """Solver of what-ifs about a plan in worker processes, or in this process if starting workers would not pay."""
 
-    def __init__(self, what_ifs: WhatIfs, context: PlanContext, solve_seconds: float) -> None:
+    def __init__(self, what_ifs: TimedWhatIfs, context: PlanContext, solve_seconds: float) -> None:
         self.what_ifs, settings = what_ifs, what_ifs.solver.settings.within(what_ifs.solver.clock)
         # A cluster evaluates the shocks of one what-if in parallel, and the what-ifs one after the other.
         size = 1 if settings.cluster else size_for(settings.jobs, solve_seconds)
@@ -125,15 +125,15 @@ def _deadline(memory: Memory, terms: WhatIfTerms, o: str, can_be_left_out: bool 
 
 
 @contextlib.contextmanager
-def _open_what_ifs(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
-    """Yield the `WhatIfs` of this process; a worker has its own solver and handles Ctrl-C itself."""
+def _open_what_ifs(memory: Memory, terms: WhatIfTerms) -> Iterator[TimedWhatIfs]:
+    """Yield the `TimedWhatIfs` of this process; a worker has its own solver and handles Ctrl-C itself."""
     if "what_ifs" in memory:
         yield memory["what_ifs"]
         return
     if "own" not in memory:
-        memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings))
+        memory["own"] = TimedWhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings))
         memory["own"].solver.learn_gains(memory.get(GAINS, {}))
-    what_ifs: WhatIfs = memory["own"]
+    what_ifs: TimedWhatIfs = memory["own"]
     with own_clock(memory, terms.settings) as what_ifs.solver.clock:
         yield what_ifs
 
@@ -201,7 +201,7 @@ def explain(
         if result.status == "survives" and tolerance_base is not None:
             explanation = replace(explanation, within=tolerance_base.tolerance, tolerance_base=tolerance_base)
             solver.settings = replace(tolerance_base.settings(settings), patience=None)
-        what_ifs = WhatIfs(_as_survived(made.instance, solver, result), solver)
+        what_ifs = TimedWhatIfs(_as_survived(made.instance, solver, result), solver)
         for part in _find_parts(what_ifs, result):
             on_part(part)
             explanation = _add_part(explanation, part)
@@ -221,7 +221,7 @@ def _as_survived(instance: Instance, solver: WhatIfSolver, result: Result) -> In
     return with_eased_floors(instance) if missed > negligible_gap(instance) else instance
 
 
-def _find_parts(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+def _find_parts(what_ifs: TimedWhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Yield every finding about a plan, the most useful first; if one is not known, mark the what-ifs as cut short."""
     explained = _explain_plan if result.status == "survives" else _explain_failure
     for part in explained(what_ifs, result):
@@ -248,7 +248,7 @@ def _add_part(explanation: Explanation, part: ExplanationPart) -> Explanation:
     return replace(explanation, **more)
 
 
-def _explain_plan(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+def _explain_plan(what_ifs: TimedWhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Yield the values of the parts of a surviving plan, then the deadlines of its options."""
     what_ifs.report("which shocks bind")
     with what_ifs.solver.clock.for_at_most(WHAT_IF_SECONDS):
@@ -281,7 +281,7 @@ def _consistent(instance: Instance, values: Iterable[PartValue]) -> Iterator[Par
     yield from with_tighter_bounds(instance, levers)
 
 
-def _explain_failure(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+def _explain_failure(what_ifs: TimedWhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Yield the repairs and the reason, the most useful first, until the time is over."""
     hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
     what_ifs.blocking = frozenset(hardest)
@@ -298,16 +298,16 @@ def _explain_failure(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationP
         found = reason(what_ifs, result, short_budget=_short_budget(money))
         what_ifs.is_cut_short |= found is None
         yield from () if found is None else (found,)
-    for step in (shorter, shorter_rules, less_demand, sooner):
+    for step in (shorter_shocks, shorter_rules, less_demand, earlier_builds):
         yield from step(what_ifs) if not what_ifs.is_over else ()
 
 
-def _money_repairs(what_ifs: WhatIfs) -> Iterator[Repair]:
+def _money_repairs(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
     """Yield the repairs by a larger total budget, and by more money in each year."""
     total = list(least_budget(what_ifs))
     yield from total
     if not what_ifs.is_over:
-        yield from more_each_year(what_ifs, is_total_short=_short_budget(total) is not None)
+        yield from larger_annual_budgets(what_ifs, is_total_short=_short_budget(total) is not None)
 
 
 def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:

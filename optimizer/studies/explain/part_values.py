@@ -31,7 +31,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_floors, with_lead_times, with_only_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
-from optimizer.studies.explain.what_ifs import FEASIBILITY_GAP, SurvivalAnswer, WhatIfs, least_passing
+from optimizer.studies.explain.what_ifs import FEASIBILITY_GAP, SurvivalAnswer, TimedWhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
 from optimizer.studies.outcomes import PERCENT_POINT
 from optimizer.tolerances import FINEST_SHARE
@@ -135,7 +135,7 @@ def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 class PartValuation:
     """Computation of the values of the parts of a plan."""
 
-    what_ifs: WhatIfs
+    what_ifs: TimedWhatIfs
     context: PlanContext
 
     def value_of(self, part: PlanPart) -> PartValue:
@@ -255,7 +255,7 @@ def _no_dearer(value: PartValue, whole: PartValue) -> PartValue:
     return replace(value, survives=True, change=whole.change, high=min(highs, default=None), outlay=whole.outlay)
 
 
-def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, can_be_left_out: bool | None) -> Deadline:
+def deadline(what_ifs: TimedWhatIfs, plan: Plan, o: str, *, can_be_left_out: bool | None) -> Deadline:
     """Find the deadline of an option that is bought; `can_be_left_out`: whether some plan survives without it, or None.
 
     Leaving out an option also removes its initial store and a rule that forces it. So it is tested here whether some
@@ -302,7 +302,7 @@ def _order_periods(instance: Instance, plan: Plan, o: str) -> list[int]:
     return [first, *(t for t in points if t > first and option.allows(horizon.year(t)))]
 
 
-def _latest_as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
+def _latest_as_planned(what_ifs: TimedWhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
     """Find the latest period to which the purchases of an option can be put off if the rest of the plan stays.
 
     Periods are tested from the latest backwards: if a ramp or a strength falls and rises again, a later purchase may

@@ -42,7 +42,7 @@ from optimizer.studies.explain.what_ifs import (
     ShortBudget,
     SizeLimit,
     SupplyLimits,
-    WhatIfs,
+    TimedWhatIfs,
     least_added,
     least_passing,
 )
@@ -61,7 +61,7 @@ class _Conflict:
     months: float | None  # the longest window that is needed, months; None if the windows are needed in full
 
 
-def reason(what_ifs: WhatIfs, result: Result, *, short_budget: ShortBudget | None) -> Reason | None:
+def reason(what_ifs: TimedWhatIfs, result: Result, *, short_budget: ShortBudget | None) -> Reason | None:
     """Find the reason why nothing survives; None if the time ran out before it was found.
 
     Args:
@@ -84,7 +84,7 @@ def reason(what_ifs: WhatIfs, result: Result, *, short_budget: ShortBudget | Non
     return _explain_conflict(what_ifs, conflict, found.plan, short_budget)
 
 
-def _find_conflict(what_ifs: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
+def _find_conflict(what_ifs: TimedWhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
     """Find a conflict of shocks, windows and floors; `names` are shocks, the hardest first. None if time ran out."""
 
     def fails(variant: Instance) -> bool | None:
@@ -177,7 +177,7 @@ def _shorten_windows(instance: Instance, fails: Callable[[Instance], bool | None
 
 
 def _explain_conflict(
-    what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, short_budget: ShortBudget | None
+    what_ifs: TimedWhatIfs, conflict: _Conflict, plan: Plan, short_budget: ShortBudget | None
 ) -> Reason | None:
     """Build the reason from a conflict and the plan with the least gap in it; None if no segment is below its floor."""
     instance = conflict.instance
@@ -229,10 +229,10 @@ def _explain_conflict(
     )
 
 
-def size_limit(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> SizeLimit | None:
+def size_limit(what_ifs: TimedWhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> SizeLimit | None:
     """Find the limit on a larger size of an option in a period, with the rest of a plan unchanged; None if unknown.
 
-    Budgets and shocks are ignored. The instance must be a variant of `WhatIfs.apart`.
+    Budgets and shocks are ignored. The instance must be a variant of `TimedWhatIfs.apart`.
     """
     undisrupted = without_budgets(with_only_shocks(instance, ()))
     planned = math.fsum(build.size for build in plan.builds if build.option == option)
@@ -248,7 +248,7 @@ def size_limit(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, l
     return "inputs" if most is not None and most > within else "rules"
 
 
-def _largest_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
+def _largest_in_time(what_ifs: TimedWhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
     """Find the largest size of an option in force in a period, the rest of a plan unchanged; None if unknown."""
     latest = last - instance.horizon.whole(instance.sized[option].lead_time)
 
@@ -265,11 +265,11 @@ def _largest_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: 
     return -found.value if found.status == "optimal" else None
 
 
-def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
+def barring_budget(what_ifs: TimedWhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
     """Find the budget that is too small for any size of an option; None if some size can be bought, or if none is.
 
     Shocks are left out, because whether an option can be paid does not depend on them. The instance must be a variant
-    of `WhatIfs.apart`.
+    of `TimedWhatIfs.apart`.
     """
     policy = instance.policy
     is_empty = policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values))
@@ -283,7 +283,7 @@ def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> Budget
     return "total" if _can_be_bought(what_ifs, without_budgets(without_shocks), option) else None
 
 
-def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
+def _can_be_bought(what_ifs: TimedWhatIfs, without_shocks: Instance, option: str) -> bool | None:
     if what_ifs.is_over:
         return None
     task = f"whether {display_name(without_shocks, option)} can be paid"
@@ -332,7 +332,7 @@ def _deficit(
 
 
 def _worst_shortage(
-    what_ifs: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
+    what_ifs: TimedWhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """Return shock and segment with the largest gap, the periods below the floor, and the flows; None without a gap.
 
@@ -358,7 +358,7 @@ def _worst_shortage(
 
 
 def _counted_shocks(
-    what_ifs: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector
+    what_ifs: TimedWhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector
 ) -> Sequence[Shock]:
     """Return the shocks in which a plan fails and must not; all shocks if there are none."""
     gaps = evaluator.gaps(columns, what_ifs.solver.clock)
@@ -416,7 +416,7 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
     return sum(demanded) - flows.total(d, "unserved", periods) > NEGLIGIBLE * sum(demanded)
 
 
-def _find_least_money(what_ifs: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
+def _find_least_money(what_ifs: TimedWhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """Find the least outlay that survives the conflict; if none is enough, the additional money needed in each year.
 
     Returns:

@@ -39,7 +39,7 @@ from optimizer.levers import Sized
 from optimizer.studies.explain.what_ifs import (
     FEASIBILITY_GAP,
     SurvivalAnswer,
-    WhatIfs,
+    TimedWhatIfs,
     least_added,
     least_passing_nonmonotone,
 )
@@ -66,7 +66,7 @@ def _with_cost(repair: Repair, tried: SurvivalAnswer, other: SurvivalAnswer | No
     return replace(repair, cost=known.found.cost, outlay=known.found.outlay, is_proven=is_proven)
 
 
-def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
+def least_budget(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
     """Yield the repair by the least total budget with which everything survives."""
     policy = what_ifs.instance.policy
     if policy.budget is None and policy.annual_budget is None:
@@ -94,7 +94,7 @@ def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
 
 
 def _money_repair(
-    what_ifs: WhatIfs,
+    what_ifs: TimedWhatIfs,
     kind: RepairKind,
     found: WhatIfResult,
     tried: SurvivalAnswer,
@@ -111,7 +111,7 @@ def _money_repair(
     return _with_cost(Repair(kind, works=True, amount=amount, beyond=below), again, tried)
 
 
-def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
+def larger_annual_budgets(what_ifs: TimedWhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     """Yield the repair by the least additional money in each year's budget; the total budget stays.
 
     `is_total_short`: whether the total budget may be too small as well.
@@ -131,7 +131,7 @@ def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repai
         yield _money_repair(what_ifs, "annual", found, tried, words, partial(with_added, instance))
 
 
-def _why_no_year(what_ifs: WhatIfs) -> str:
+def _why_no_year(what_ifs: TimedWhatIfs) -> str:
     """Explain why no additional money in each year is enough."""
     instance = what_ifs.instance
     if instance.policy.budget is not None:
@@ -146,7 +146,7 @@ def _why_no_year(what_ifs: WhatIfs) -> str:
     return "no amount of money is enough, whatever the year"
 
 
-def scaled_floors(what_ifs: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
+def scaled_floors(what_ifs: TimedWhatIfs, hardest: list[str]) -> Iterator[Repair]:
     """Yield the repair by the highest factor by which all floors can be multiplied, with the scaled floors."""
     what_ifs.report("the highest floors that can be kept")
     scaling = highest_scaling(what_ifs.instance, what_ifs.solver, hardest)
@@ -205,7 +205,7 @@ class _Steps:
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
     is_nested: bool = True  # whether every plan stays possible after one more step; `vary` then ignores `first`
 
-    def repair(self, what_ifs: WhatIfs) -> tuple[Repair, int]:
+    def repair(self, what_ifs: TimedWhatIfs) -> tuple[Repair, int]:
         """Find the least repair that works; return it and its number of steps."""
         trials = _Trials(self, what_ifs)
         # The largest number first, so that it is known whether the repair works if the search is stopped.
@@ -222,7 +222,7 @@ class _Steps:
 class _Trials:
     """Tests of the sizes of one repair, with their answers."""
 
-    def __init__(self, steps: _Steps, what_ifs: WhatIfs) -> None:
+    def __init__(self, steps: _Steps, what_ifs: TimedWhatIfs) -> None:
         self.steps, self.what_ifs, self.known = steps, what_ifs, dict[tuple[int, int], SurvivalAnswer]()
         self.enough = 0  # a number of steps that is known to work; 0 if none is
 
@@ -251,7 +251,7 @@ class _Trials:
         return NOT_ALL_TRIED if len(self.known) >= MOST_SIZES_TRIED else "it was stopped before that was known"
 
 
-def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
+def shorter_shocks(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
     """Yield the repair by shorter shocks: the longest windows that are survived."""
     horizon = what_ifs.instance.horizon
     longest = max((len(event.periods) for event in what_ifs.instance.events), default=0)
@@ -271,7 +271,7 @@ def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
     yield steps.repair(what_ifs)[0]
 
 
-def shorter_rules(what_ifs: WhatIfs) -> Iterator[Repair]:
+def shorter_rules(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
     """Yield the repair by shorter rules about time to survive: the most months that can be kept in all of them."""
     rules = what_ifs.instance.policy.min_time_to_survive
     longest = math.ceil(max((rule.months for rule in rules), default=0.0))
@@ -291,7 +291,7 @@ def shorter_rules(what_ifs: WhatIfs) -> Iterator[Repair]:
     yield steps.repair(what_ifs)[0]
 
 
-def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
+def earlier_builds(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
     """Yield the repairs by earlier builds: the least number of months for all of them, then for each alone."""
     horizon, sized = what_ifs.instance.horizon, what_ifs.instance.sized
     leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
@@ -349,7 +349,7 @@ def _names_suffix(instance: Instance, names: Sequence[str]) -> str:
 
 
 def _repair_each_alone(
-    what_ifs: WhatIfs, names: Sequence[str], steps: Callable[[Sequence[str]], _Steps]
+    what_ifs: TimedWhatIfs, names: Sequence[str], steps: Callable[[Sequence[str]], _Steps]
 ) -> Iterator[tuple[Repair, int]]:
     """Yield the repair of each name alone with its steps; all names together are known to be enough, or are one.
 
@@ -369,14 +369,14 @@ def _repair_each_alone(
             yield from _repair_each_alone(what_ifs, part, steps)
 
 
-def _is_too_little(what_ifs: WhatIfs, search: _Steps) -> bool:
+def _is_too_little(what_ifs: TimedWhatIfs, search: _Steps) -> bool:
     """Check that no number of steps is enough, even if the shocks in which the best plan fails were the only ones."""
     variant = search.vary(0, search.most)
     variant = with_only_shocks(with_events_apart(variant), what_ifs.blocking) if what_ifs.blocking else variant
     return what_ifs.solve_survivable(search.words, variant, mip_gap=FEASIBILITY_GAP).holds is False
 
 
-def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
+def less_demand(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
     """Yield the repairs by less demand, in steps of one percent: in all segments, then in each segment with a floor."""
     instance = what_ifs.instance
 
@@ -411,7 +411,7 @@ def _with_less_demand(instance: Instance, segments: Sequence[str], first: int, l
     return less.replacing(demands={**less.demands, **without_scrap, **scrap})
 
 
-def _with_tonnes(what_ifs: WhatIfs, repair: Repair, steps: int) -> Repair:
+def _with_tonnes(what_ifs: TimedWhatIfs, repair: Repair, steps: int) -> Repair:
     """Add the demand that is removed, in t by year, to a repair if it is of one commodity."""
     lowered = [demand for d, demand in what_ifs.instance.demands.items() if repair.of in (None, d)]
     if not repair.works or len({demand.commodity for demand in lowered}) > 1:

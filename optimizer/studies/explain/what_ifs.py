@@ -61,7 +61,7 @@ class SurvivalAnswer:
         return self.holds is False or (self.holds is True and self.found.status == "optimal")
 
 
-class WhatIfs:
+class TimedWhatIfs:
     """Solver of what-ifs one after the other, each for at most `WHAT_IF_SECONDS`.
 
     Args:
@@ -176,7 +176,9 @@ BudgetBarrier = Literal["no_budget", "total", "annual"]
 SizeLimit = Literal["inputs", "rules", "unlimited"]
 
 
-def least_added(what_ifs: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
+def least_added(
+    what_ifs: TimedWhatIfs, words: str, instance: Instance, settings: Settings | None = None
+) -> WhatIfResult:
     """Find the plan with the least additional money in each year; its `value` is that money."""
     given = instance.policy.annual_budget
     assert given is not None

@@ -50,6 +50,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.conclusion import solve_instance
+from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
 from optimizer.studies.futures.solve import search_futures
 from optimizer.studies.futures.stages import decisions_in_future
 from optimizer.studies.futures.study_result import (
@@ -64,7 +65,6 @@ from optimizer.studies.futures.study_result import (
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
-from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_VALUE, SAME_VALUE
 from optimizer.units import MoneyLike
@@ -129,7 +129,7 @@ def solve_retimed(
 ) -> MeasuredCost:
     """Compute the measure with other dates of answers, as an executor's task."""
     with own_clock(memory, settings) as clock:
-        return value_of_result(instance, search_futures(retimed(instance, dates), settings, clock, alone=alone))
+        return value_of_result(instance, search_futures(with_dates(instance, dates), settings, clock, alone=alone))
 
 
 def find_informed_plan(memory: Memory, instance: Instance, settings: Settings) -> Result | None:
@@ -281,7 +281,7 @@ class _FuturesSearch:
         With every answer known at once the informed plans are the answer, unless the measure joins their outcomes.
         """
         evaluated = set(self.found) if self.instance.policy.objective.needs_outcomes else {*self.found, self._at_once}
-        dates = {nodes(retimed(self.instance, each)): each for each in self._dates()}
+        dates = {nodes(with_dates(self.instance, each)): each for each in self._dates()}
         some = {key: each for key, each in dates.items() if key not in evaluated}
         return {
             key: Task(solve_retimed, (self.instance, each, self.settings, self.optima_alone))
@@ -291,7 +291,7 @@ class _FuturesSearch:
     @property
     def _at_once(self) -> Nodes:
         """The nodes with every answer known from the start."""
-        return nodes(retimed(self.instance, known_at_once(self.instance)))
+        return nodes(with_dates(self.instance, known_at_once(self.instance)))
 
     def _dates(self) -> list[Dates]:
         """Return all sets of dates of answers that the study evaluates."""
@@ -354,7 +354,7 @@ class _FuturesSearch:
             "static": never_known(self.instance),
             "perfect": known_at_once(self.instance),
         }
-        found = {kind: self.found.get(nodes(retimed(self.instance, each))) for kind, each in dates.items()}
+        found = {kind: self.found.get(nodes(with_dates(self.instance, each))) for kind, each in dates.items()}
         return {kind: each for kind, each in found.items() if each is not None}
 
     def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
@@ -366,7 +366,7 @@ class _FuturesSearch:
 
     def _timing(self, question: TimedQuestion, timing: Timing, t: int | None, base: MeasuredCost) -> QuestionTiming:
         label = self.instance.horizon.label
-        found = self.found.get(nodes(retimed(self.instance, {question.place: t})))
+        found = self.found.get(nodes(with_dates(self.instance, {question.place: t})))
         made = QuestionTiming(question.name, label(question.t), timing, None if t is None else label(t), found)
         if found is None:
             return made
@@ -390,7 +390,7 @@ class _FuturesSearch:
 # Dates of answers.
 
 
-def retimed(instance: Instance, dates: Dates) -> Instance:
+def with_dates(instance: Instance, dates: Dates) -> Instance:
     """Return the instance with the same futures, whose answers are known from other periods on."""
     tree, ways = instance.tree, find_ways(instance.futures, instance.horizon)
     futures = (replace(future, answers=_answers(way, dates)) for future, way in zip(tree.futures, ways, strict=True))

@@ -30,7 +30,7 @@ from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
-from optimizer.studies.measure import ProvenDifference, band_dict
+from optimizer.studies.cost_tolerance import ProvenDifference, band_dict
 from optimizer.studies.study_frames import of_futures_study
 from optimizer.tolerances import POSITIVE
 
