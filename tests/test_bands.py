@@ -60,6 +60,32 @@ def test_the_band_of_one_number_is_that_of_its_range() -> None:
     assert found.bought == {"plant": 1.0}
 
 
+def test_a_band_says_in_how_many_samples_the_plan_survives_if_it_is_held() -> None:
+    # The plan has the 50 t that half of 100 t needs; of 60 samples of the quantity, from 80 to 120 t, half need more.
+    instance = so.read(
+        yaml.safe_load(TEXT.replace("ranges: {", "ranges: {demands.all.quantity: {low: 80, high: 120}, "))
+    )
+    result = so.solve(instance)
+    bands, _ = find_bands(instance, result.plan)
+    assert bands is not None
+    assert (bands.survived, bands.plan_survived) == (1.0, 0.5)
+    shown = replace(result, bands=bands)
+    assert dict(facts(instance, shown))["Band"].endswith(
+        "; 100 % survive everything; this plan, held as it is, in 50 %"
+    )
+    (said,) = (note for note in make_brief(instance, shown).notes if "samples" in note)
+    assert said.endswith(
+        "100 % have a best plan that survives everything; this plan, held as it is, survives in 50 % of them."
+    )
+
+
+def test_a_plan_that_is_held_may_fail_in_the_samples_of_an_ensemble_that_may_fail(loose: str) -> None:
+    instance = so.load(loose, ["ranges={options.plant.capex: {low: 90k, high: 110k}}"])
+    bands, _ = find_bands(instance, so.solve(instance).plan)
+    assert bands is not None
+    assert (bands.survived, bands.plan_survived) == (1.0, 1.0)
+
+
 def test_a_band_leaves_out_the_samples_in_which_contracts_ask_for_more_than_there_is() -> None:
     # The line is bound to 10 t of oxide, of which the mine has 9 to 19 t: in a tenth of 60 samples too little.
     processes = (
@@ -189,13 +215,14 @@ def test_commands_compute_keep_and_show_bands(tmp_path: Path) -> None:
     stored = diversify("sensitivity", str(file), "--samples", "60", "--store", "--quick")
     assert f"wrote {bands_path(file)}" in stored.stderr
     again = json.loads(diversify("solve", str(file), "--json").stdout)["bands"]
-    assert again == computed
+    # A stored band belongs to the file and not to the one plan that was evaluated.
+    assert again == computed | {"plan_survived": None}
     shown = " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.split())
     assert "5 % to 95 % quantile of 60 samples" in shown
     assert (folder / "bands.csv").read_text(encoding="utf-8").startswith("figure,plan [USD],p5 [USD],")
     explained = " ".join(diversify("explain", str(file)).stdout.split())
     assert "5 % to 95 % quantile of 60 samples" in explained
-    assert json.loads(diversify("explain", str(file), "--json").stdout)["plan"]["bands"] == computed
+    assert json.loads(diversify("explain", str(file), "--json").stdout)["plan"]["bands"] == again
     brief = tmp_path / "brief.md"
     assert diversify("report", str(file), "--quick", "-o", str(brief)).returncode == 0
     assert "of 60 samples" in brief.read_text(encoding="utf-8")

@@ -330,7 +330,7 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     caption = parts["figures"]["table"]["caption"]
     first = (
         "Those that decide whether floors hold come first, then those that move the survival gap most, "
-        "then those that move the cost most. A number"
+        "then those that move the total cost most, which includes what is bought without any shock. A number"
     )
     assert caption.startswith(first)
     assert "the change of cost and of survival gap with this number alone at that end of its range" in caption

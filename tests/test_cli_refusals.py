@@ -292,6 +292,7 @@ def test_forced_purchases_are_separated_by_commas_or_repeated() -> None:
 def test_a_plan_at_hand_is_not_solved_for(plan: str, tmp_path: Path) -> None:
     said = refusal(["show", plan, "--budget", "1M"])
     assert f"the plan is given by {plan} and is not solved for: leave out --budget; `diversify solve {plan}" in said
+    assert "nothere.json cannot be read: No such file" in refusal(["show", "nothere.json", "--budget", "5M"], code=3)
     said = refusal(["attack", plan, "--output", str(tmp_path / "other.json")])
     assert "the plan is given and is not solved for: leave out --output." in said
     said = refusal(["verify", plan, "--quick", "--prove"])

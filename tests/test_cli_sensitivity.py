@@ -157,7 +157,8 @@ def test_costs_are_changes_and_gaps_are_what_is_left() -> None:
     assert closed[-4:] == ["–", "+6.6M", "33.1M", "0"]
     assert same[-4:] == ["–", "–", "33.1M", "33.1M"]
     words = " ".join(" ".join(lines).split())
-    assert "Cost change: from that cost; gap left: the survival gap itself." in words
+    said = "Cost change: from that cost, which includes what is bought without any shock"
+    assert f"{said}; gap left: the survival gap itself." in words
     assert "–: no proven change of the cost." in words
     assert "hold where the gap left is 0" in words
 

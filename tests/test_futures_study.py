@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
+from optimizer.instance.derived import size_range_text
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import timed_questions
 from optimizer.report.tables.futures_study import (
@@ -476,3 +477,11 @@ def test_a_plan_that_is_known_is_the_adaptive_one_and_its_time_says_whether_proc
     assert judged == [100.0]
     assert "the adaptive plan" not in tasks
     assert costs(found) == pytest.approx([500, 600, 300])
+
+
+def test_a_range_of_sizes_has_its_unit_once() -> None:
+    instance = so.load("instances/leverage.yaml")
+    kinds = {option.kind: o for o, option in instance.options.items()}
+    assert size_range_text(instance, kinds["leverage"], 0.25, 0.5) == "level 0.25 to 0.5"
+    assert size_range_text(instance, kinds["refining"], 20, 40) == "20 to 40 t/yr"
+    assert size_range_text(instance, kinds["stockpile"], 20, 20.0001) == "20 t"

@@ -9,6 +9,7 @@ an instance where a plan is expected         read, changed and solved first, wit
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -390,8 +391,8 @@ def plans_of_future(
 
 
 def _refuse_search(plan: str, given: Sequence[str]) -> None:
-    """Refuse, as a usage error, options of a search if there is a plan already."""
-    if given:
+    """Refuse, as a usage error, options of a search if there is a plan already; a file that is missing is no plan."""
+    if given and Path(plan).exists():
         again = f"`diversify solve {plan} --output OTHER.json` makes another plan of its instance"
         what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(given)}; {again}."
         raise typer.BadParameter(what)
@@ -408,8 +409,7 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance
     result = common.with_comments(result, file)
-    if not search.adversary:
-        result = with_stored_bands(result, made.instance, file)
+    result = result if search.adversary else with_stored_bands(result, made.instance, file)
     return PlanInput(instance, result, interrupted=clock.interrupted)
 
 

@@ -129,7 +129,7 @@ def _with_bands(
     common.print_message("samples of all uncertain numbers:")
     with common.display(instance.money) as listener:
         limits = Settings(accuracy=TOLERANCE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
-        bands, notes = find_bands(instance, adversary=adversary, settings=limits, listener=listener)
+        bands, notes = find_bands(instance, result.plan, adversary=adversary, settings=limits, listener=listener)
     return replace(result, bands=bands, notes=(*result.notes, *notes))
 
 

@@ -303,6 +303,14 @@ def size_text(instance: Instance, option: str, size: float) -> str:
     return f"level {short(size)}" if unit == "level" else si(size, unit)
 
 
+def size_range_text(instance: Instance, option: str, least: float, most: float) -> str:
+    """Format a range of sizes: ``20 to 40 t/yr``, ``level 0.25 to 0.5``; one size if both read alike."""
+    unit = size_unit(instance, option)
+    low, high = (short(each) if unit == "level" else si(each) for each in (least, most))
+    text = size_text(instance, option, most)
+    return text if low == high else text.replace(high, f"{low} to {high}", 1)
+
+
 def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
     """Return the name of a stage in a region; a stage with the key of a commodity takes the name of that commodity."""
     commodity = instance.commodities.get(stage or "")

@@ -304,6 +304,7 @@ def band_words(
                  for label, each in bands.figures]  # fmt: skip
         where = f"5 % to 95 % quantile of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
+        tail += "" if bands.plan_survived is None else f"; this plan, held as it is, in {percent(bands.plan_survived)}"
         yield "Band", "; ".join([f"{', '.join(parts)}: {where}, {tail}", *bands.outside(own)])
     elif instance.uncertain:
         what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
@@ -319,8 +320,7 @@ def audited_headline(headline: str, audit: Mapping[str, Any]) -> str:
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 # Most characters of an owner's name, where it stands for several owners.
 _MOST_CHARACTERS = 50
-# Most ranges of one number that are shown.
-MOST_RANGES = 2
+MOST_RANGES = 2  # Most ranges of one number that are shown.
 
 
 def number_name(instance: Instance, number: UncertainNumber) -> str:

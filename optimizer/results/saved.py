@@ -426,6 +426,8 @@ class Bands(ReadOnly):
     outlay: Spread
     gap: Spread
     bought: Mapping[str, float]  # by option, the share of samples in which it is bought
+    # The share of samples in which the result's own plan, held as it is, keeps every floor; None if not evaluated.
+    plan_survived: float | None = None
 
     @property
     def figures(self) -> tuple[tuple[str, Spread], ...]:

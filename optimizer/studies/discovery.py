@@ -20,6 +20,7 @@ import numpy as np
 
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.workers import Task, own_clock
 from optimizer.arguments import ArgumentError, whole_number
@@ -201,11 +202,12 @@ def _outcome(
     values = evaluator.plan_values([placed])
     evaluator.set_bases(bases)
     left = evaluator.gaps(values, clock)
+    fails = left.fails if state.ensemble is not None else failing_beyond_allowed(sampled, left.gap, left.fails)
     bases.update({} if bases else evaluator.bases())
-    worst = worst_failing_shock(left.gap, left.fails)
+    worst = worst_failing_shock(left.gap, fails)
     event, drawn = None if worst is None else sampled.events[worst], _drawn_event(sampled, state)
     shock = None if event is None else event.entry if event is drawn else event.name
-    return StateOutcome(bool(left.fails.any()), float(left.gap[left.fails].sum()), shock, _features(sampled, drawn))
+    return StateOutcome(bool(fails.any()), float(left.gap[fails].sum()), shock, _features(sampled, drawn))
 
 
 def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:

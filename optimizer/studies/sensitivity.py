@@ -43,7 +43,7 @@ from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST
 from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
-from optimizer.studies.discovery import check_samples, latin_hypercube
+from optimizer.studies.discovery import SampleState, check_samples, evaluate_states, latin_hypercube
 from optimizer.studies.first_order import PlanWithDuals, first_order_effect, most_effective, with_operation
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
@@ -58,6 +58,7 @@ from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE, VALUE_RESOLUTIONS
 from optimizer.units import MoneyLike
 
+_SEED_OF_BANDS = 7
 _STOPPED_EARLY = (
     f"The search was stopped before {FEWEST // 2} of the samples of all numbers together were solved for, so that "
     "there is no band. Allow more time (--time-limit)."
@@ -207,24 +208,30 @@ def _require_ranges(instance: Instance) -> None:
 
 
 def find_bands(
-    instance: Instance, *, adversary: bool = False, settings: Settings | None = None, listener: Listener = ignore
+    instance: Instance,
+    plan: Plan | None = None,
+    *,
+    adversary: bool = False,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
 ) -> tuple[Bands | None, tuple[str, ...]]:
     """Return the bands of the best plan's figures over `FEWEST` samples of all uncertain numbers, without a tornado.
 
-    None, with a note that says why, without a plan or if too few samples have one. Arguments and errors are those of
-    `sensitivity`.
+    With a `plan`, the bands also have the share of the samples that it survives as it is. None, with a note that says
+    why, without a plan or if too few samples have one. Other arguments and errors are those of `sensitivity`.
     """
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     clock = settings.clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
-    found = None
+    found = survived = None
     with interruptible(clock, listener):
         if search.begin().has_plan:
             with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
-                found = search.sample(FEWEST, seed=7)
+                found = search.sample(FEWEST, _SEED_OF_BANDS)
+            survived = None if plan is None or found is None else search.plan_survived(plan, FEWEST, _SEED_OF_BANDS)
     if found is None:
         return None, (_STOPPED_EARLY if clock.is_over else _TOO_FEW_SOLVED,)
-    return found.bands(len(search.numbers)), ()
+    return replace(found.bands(len(search.numbers)), plan_survived=survived), ()
 
 
 @dataclass(frozen=True)
@@ -434,8 +441,22 @@ class _SensitivitySearch:
         names = [number.name for number in self.numbers]
         return Importance.of_sample(names, drawn[usable], columns, bought, samples, seed)
 
+    def plan_survived(self, plan: Plan, samples: int, seed: int) -> float | None:
+        """Return the share of the samples of `sample` in which a plan, held as it is, keeps every floor.
+
+        Samples in which the plan cannot be evaluated are left out; None if there are no others.
+        """
+        drawn = latin_hypercube(len(self.numbers), samples, seed)
+        states = [SampleState(self._numbers_at(shares).values) for shares in drawn.tolist()]
+        instance = (without_attacks(self.instance) if self.lists_attacks else self.instance).fresh()
+        found = evaluate_states(
+            instance, plan, states, self.jobs, self.clock, self.listener, lists_attacks=self.lists_attacks
+        )
+        known = [each.failed for each in found.values() if each.failed is not None]
+        return 1.0 - float(np.mean(known)) if known else None
+
     def _numbers_at(self, shares: Sequence[float]) -> MovedNumbers:
-        """Return the numbers of a sample, given the position of each in its range, 0 (low) … 1 (high)."""
+        """Return the numbers of a sample, given each one's position in its range, 0 (low) … 1 (high)."""
         pairs = zip(self.numbers, shares, strict=True)
         return MovedNumbers({path: value for number, share in pairs for path, value in number.across(share).items()})
 

@@ -63,14 +63,14 @@ def _notes(instance: Instance, result: Result, found: Explanation | None, fronti
         yield from cut_orders_note(instance, result)
     yield from _on_money(instance, result, found, frontier)
     yield from baseline_shortage_note(instance, result)
-    bands = result.bands
-    if bands is not None and result.shocks:
-        count = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')}"
+    if (bands := result.bands) is not None and result.shocks:
+        held, count = bands.plan_survived, f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')}"
         yield (
             f"With the numbers as assumed {count} are survived{may_fail_words(result)}. Of "
             f"{plural(bands.used, 'sample')} of all numbers in their ranges "
             f"{f'{percent(bands.survived)} have' if bands.survived else 'none has'} a best plan that survives "
-            f"everything{but_samples(instance)}."
+            f"everything{but_samples(instance)}"
+            f"{'' if held is None else f'; this plan, held as it is, survives in {percent(held)} of them'}."
         )
 
 
@@ -391,7 +391,7 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
     most = f"Of {plural(reached, 'uncertain number')} these {len(shown)} move most. " if reached > len(shown) else ""
     every = f"Of {count_numbers(found).removesuffix(',')}. " if missed else most
     note = f"{every}Those that decide whether floors hold come first, then those that move the survival gap most, "
-    note += "then those that move the cost most."
+    note += "then those that move the total cost most, which includes what is bought without any shock."
     if missed:
         note += f" Not looked at, so that one of them may move more: {'; '.join(missed[:MOST_MISSED])}"
         more = len(missed) - MOST_MISSED

@@ -58,7 +58,8 @@ function drawBands() {
   const point = now(), bands = point.bands;
   if (!bands) { fill("bands"); return; }
   const rows = [["Total cost", bands.cost, point.total_cost], ["Outlay", bands.outlay, point.outlay], ["Survival gap", bands.gap, point.survival_gap]];
-  const said = `The best plan of each of ${plural(bands.used, "sample")} of ${plural(bands.numbers, "uncertain number")}; ${percent(bands.survived)} of them survive everything${book.frontier.but_samples}.`;
+  const held = bands.plan_survived === null ? "" : `; this plan, held as it is, in ${percent(bands.plan_survived)}`;
+  const said = `The best plan of each of ${plural(bands.used, "sample")} of ${plural(bands.numbers, "uncertain number")}; ${percent(bands.survived)} of them survive everything${book.frontier.but_samples}${held}.`;
   fill("bands", make("h3", {}, "How far these figures can be off"), make("p", {class: "hint"}, said),
     make("div", {class: "legend"}, make("span", {}, "▬ 5 % to 95 %"), make("span", {}, "│ half of the samples are below"), make("span", {}, "● this plan")),
     rows.map(([name, spread, value]) => make("div", {class: "row"}, make("strong", {}, name), bandOf(spread, value), make("div", {class: "far"}, `${si(spread.p5)} – ${money(spread.p95)}`))),

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.audit.result import measure_of_futures
-from optimizer.instance.derived import display_name, has_floors, size_text
+from optimizer.instance.derived import display_name, has_floors, size_range_text
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -271,9 +271,7 @@ def order_time(row: FrameRow) -> str:
 
 def order_size(instance: Instance, order: StageOrder) -> str:
     """Return the size of an order with its unit, or the range of sizes over the branches."""
-    least, most = order.size
-    text = size_text(instance, order.option, most)
-    return text if si(least) == si(most) else f"{si(least)} to {text}"
+    return size_range_text(instance, order.option, *order.size)
 
 
 def future_table(instance: Instance, result: FuturesResult, *, every: bool = False) -> RenderableType:

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import display_name, size_text
+from optimizer.instance.derived import display_name, size_range_text, size_text
 from optimizer.instance.questions import each_question, question_above
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.futures import ASSUMED_PROBABILITIES
@@ -460,10 +460,8 @@ def _future_names(names: Sequence[str]) -> str:
 
 
 def _size_range(found: FuturesStudy, order: InformedOrder) -> str:
-    smallest, largest = (_size_text(found, order, size) for size in (order.smallest, order.largest))
-    if order.depends_on == "no regret" or smallest == largest:
-        return smallest
-    return f"{smallest} to {largest}"
+    least, most = order.smallest, order.largest
+    return size_range_text(found.instance, order.option, least, least if order.depends_on == "no regret" else most)
 
 
 def _signpost_names(order: InformedOrder) -> str:

@@ -170,7 +170,8 @@ def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     ]
     gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
     parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
-    parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")
+    left = "; gap left: the survival gap itself" if gaps else ""
+    parts.append(f"Cost change: from that cost, which includes what is bought without any shock{left}.")
     if found.tolerance_base is not None:
         has_price = found.instance.policy.gap_price is not None
         of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps within {gap_accuracy_text(found.accuracy)}"
