@@ -25,7 +25,7 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.futures import futures_facts, futures_headline, futures_tables
 from optimizer.results.futures import Decision, FuturesResult
 from optimizer.studies.futures.solve import UNPROVEN_REFERENCE, _Search
-from optimizer.studies.futures.stages import ALL, find_stages
+from optimizer.studies.futures.stages import ALL_BRANCHES, find_stages
 
 ROOT = Path(__file__).parent.parent
 CASES = Path(__file__).parent / "cases" / "futures"
@@ -90,7 +90,7 @@ def test_a_question_of_one_branch_alone_and_probabilities_that_are_made_up() -> 
     assert "Probabilities assumed: where the file gives none" in words
     assert "From 2030, when colour (red 50 %, blue 50 %) is known Nothing is bought in 2030." in words
     assert [(stage.t, len(stage.orders), stage.idle) for stage in find_stages(result)] == [
-        (0, 1, ""), (1, 0, ALL), (2, 1, "war.short, peace"), (3, 0, ALL)
+        (0, 1, ""), (1, 0, ALL_BRANCHES), (2, 1, "war.short, peace"), (3, 0, ALL_BRANCHES)
     ]  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_money_that_differs_between_futures_is_a_range() -> None:
     branches = f"{{dear: {{set: {{{floor}}}}}, cheap: {{set: {{{floor}, options.plant.capex: 50}}}}}}"
     result = solved("hand_wait.yaml", f"futures={{price: {{from: 2028, branches: {branches}}}}}")
     (order,) = find_stages(result)[-1].orders
-    assert order.branch == ALL
+    assert order.branch == ALL_BRANCHES
     assert order.paid == pytest.approx((500, 1000))
     assert order.size == pytest.approx((10, 10))
     assert "plant · refining 2028 10 t/yr 500 to 1,000" in " ".join(printed(result, 80).split())
@@ -148,7 +148,7 @@ def test_many_futures_stay_readable() -> None:
     text = printed(result, 80)
     assert len(result.futures) == 27
     orders = [(each.branch, round(each.size[0], 4)) for stage in find_stages(result) for each in stage.orders]
-    assert orders == [(ALL, 5), ("high", 5)]
+    assert orders == [(ALL_BRANCHES, 5), ("high", 5)]
     assert result.total_cost == pytest.approx(5 * 60 + 5 * 100 / 3, rel=1e-6)
     assert max(map(len, text.splitlines())) <= 80
     assert len(text.splitlines()) < 80
@@ -162,7 +162,7 @@ def test_an_option_that_is_bought_in_many_ways_is_one_row_with_ranges() -> None:
     )
     result = solved("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {{{branches}}}}}}}")
     (folded,) = find_stages(result, folded=True)[-1].orders
-    assert (folded.merged, folded.branch) == (5, ALL)
+    assert (folded.merged, folded.branch) == (5, ALL_BRANCHES)
     assert folded.size == pytest.approx((2, 10))
     assert folded.paid == pytest.approx((200, 1000))
     assert len(find_stages(result)[-1].orders) == 5

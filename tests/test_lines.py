@@ -138,7 +138,7 @@ def test_shocks_that_the_model_holds_are_kept_first(calm: Case) -> None:
     evaluator = RecourseEvaluator(problem)
     responses = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
     surveyed, costs = survey(problem, evaluator, responses), evaluator.costs(responses)
-    made = outcomes(problem, surveyed, evaluator.flows(responses), costs, ["s3", "s7"])
+    made = outcomes(problem, surveyed, costs, evaluator.flows(responses), ["s3", "s7"])
     assert [outcome.name for outcome in made if outcome.flows] == ["s3", "s7", *(f"s{k}" for k in range(38, 60))]
 
 

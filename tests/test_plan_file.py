@@ -205,7 +205,7 @@ def test_stocks_of_a_saved_plan_that_keep_otherwise_are_said_to_be_worked_out_an
     # 60 t of 2026 lose a tenth by the end of 2027.
     fit = fit_plan(so.load(TINY, ["options.reserve.loss=0.1"]), solved, "plan.json")
     assert fit.plan.stocks["reserve"][:2] == pytest.approx((60, 54))
-    assert fit.notes == ("Stocks are worked out anew, for they begin or keep otherwise there: reserve.",)
+    assert fit.notes == ("Stocks are recomputed, as their initial amounts or losses differ there: reserve.",)
 
 
 def test_a_hand_written_plan_in_json(tmp_path: Path, tiny: so.Instance) -> None:

@@ -20,7 +20,7 @@ from optimizer.report.excel import requirements_workbook
 from optimizer.report.tables.requirements import funding_curve, requirement_facts, requirement_headline
 from optimizer.results.frames import Frame
 from optimizer.solver import Progress
-from optimizer.studies.requirements import QUICK, STOPPED, find_requirements
+from optimizer.studies.requirements import QUICK_NOTE, STOPPED_NOTE, find_requirements
 from optimizer.studies.requirements_assessment import CLAUSES, upstream_stocks
 from optimizer.studies.requirements_frames import NO_OPTION
 from optimizer.studies.requirements_result import Requirements
@@ -276,10 +276,10 @@ def test_supply_after_a_conflict_says_which_years_it_is_of_where_the_horizon_end
     found = find_requirements(later, so.solve(later), is_quick=True)
     row = only(found, "supply")
     assert (row["home_after"], row["abroad_after"]) == pytest.approx((0, 62), abs=1e-5)
-    assert found.notes == ("Supply after war: the horizon covers 1 of 3 years, 2031.", QUICK)
+    assert found.notes == ("Supply after war: the horizon covers 1 of 3 years, 2031.", QUICK_NOTE)
     assert "Supply after war: the horizon ends with it, so that no year after it is covered." in war.notes
     enough = changed(horizon=WAR["horizon"] | {"end": 2033})
-    assert find_requirements(enough, so.solve(enough), is_quick=True).notes == (QUICK,)
+    assert find_requirements(enough, so.solve(enough), is_quick=True).notes == (QUICK_NOTE,)
 
 
 def test_other_conflicts_are_those_beside_the_file_and_of_equal_costs_none_is_named() -> None:
@@ -334,7 +334,7 @@ def test_a_quick_study_leaves_the_clauses_open_that_it_does_not_answer(war: Requ
         "Left out or incomplete (--quick, or stopped): funding: Money for stocks.",
         "Left out or incomplete (--quick, or stopped): times",
     ]
-    assert QUICK in quick.notes
+    assert QUICK_NOTE in quick.notes
     stopped = table(replace(war, stopped=True), "clauses").rows()
     assert {row["place"]: row["answer"] for row in stopped}["98h-5(d)"] == "in part"
 
@@ -643,7 +643,7 @@ def test_a_study_that_is_stopped_says_so_and_one_without_amounts_to_hold_ends() 
 
     found = find_requirements(instance, plan, listener=stop_at_the_first_case)
     assert found.stopped
-    assert STOPPED in found.notes
+    assert STOPPED_NOTE in found.notes
     assert only(found, "materials")["hold"] == pytest.approx(36, rel=1e-5)
     assert [row["case"] for row in table(found, "cases").rows()] == ["all shocks", "windows half as long"]
     assert found.to_dict()["times"] == []

@@ -573,7 +573,13 @@ def test_rules_of_buying_are_notes() -> None:
     other["options"]["plant"] |= {"unit_size": 15, "min_size": 30}
     other["options"]["reserve"] |= {"fill_rate": 5, "loss": 0.1}
     notes = " ".join(so.stress(result, so.read(other), samples=10).notes)
-    for words in ("whole units of 15", "less than its min_size, 30", "faster than its fill_rate", "anew", "in EUR"):
+    for words in (
+        "whole units of 15",
+        "less than its min_size, 30",
+        "faster than its fill_rate",
+        "recomputed",
+        "in EUR",
+    ):
         assert words in notes
 
 

@@ -8,6 +8,7 @@ Alternative   one of the plans, with its distance from those before it
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from optimizer.results.frames import Frames
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
 from optimizer.studies import study_frames
@@ -109,7 +110,10 @@ class Alternatives:
         """The extra cost over the cheapest plan that the tolerance allows, money."""
         return self.cost_limit - self.cheapest.priced_cost
 
-    frames = property(study_frames.of_alternatives)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (ranges, plans); attributes are pandas frames."""
+        return Frames({"ranges": study_frames.size_ranges, "plans": study_frames.alternative_plans}, self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object documented in the manual; an unknown bound is null."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from optimizer.disruptions.adversary import AdversarySpec, Method
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frames
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
@@ -183,7 +184,16 @@ class AttackResult:
         assert self.instance.adversary is not None
         return self.instance.adversary
 
-    frames = property(study_frames.of_attack)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (shaping, deterred, segments, starts); attributes are pandas frames."""
+        makers = {
+            "shaping": study_frames.shaping_attacks,
+            "deterred": study_frames.attacks_not_made,
+            "segments": study_frames.attacked_segments,
+            "starts": study_frames.attack_starts,
+        }
+        return Frames(makers, self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object documented in the manual."""

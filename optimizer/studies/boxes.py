@@ -38,7 +38,7 @@ Flags = npt.NDArray[np.bool_]
 
 MOST_BOXES, MOST_CONDITIONS = 3, 3
 # Smallest sample for which a search is meaningful.
-FEWEST = 60
+SMALLEST_SAMPLE = 60
 # Smallest number of cases, and of other points, for which boxes are searched.
 FEWEST_CASES = 10
 # A bound stays if the box without it would hold as many cases with at most this probability.

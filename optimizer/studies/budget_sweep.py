@@ -310,19 +310,17 @@ class BudgetSweep:
         return questions
 
     def _take_least(self, case: str, known: Result | None, found: WhatIfResult | LeastOutlay) -> None:
-        self.least[case] = self._case_least_outlay(case, found, known)
-
-    def _case_least_outlay(self, case: str, found: WhatIfResult | LeastOutlay, known: Result | None) -> CaseLeastOutlay:
         if isinstance(found, LeastOutlay):
             status: SearchStatus = "infeasible" if found.status == "none" else found.status
-            return CaseLeastOutlay(case, status, found.outlay, found.bound)
-        if found.status == "infeasible":
-            return CaseLeastOutlay(case, "infeasible")
-        bound = max(0.0, found.bound)
-        if found.survives and math.isfinite(found.value):
+            least = CaseLeastOutlay(case, status, found.outlay, found.bound)
+        elif found.status == "infeasible":
+            least = CaseLeastOutlay(case, "infeasible")
+        elif found.survives and math.isfinite(found.value):
             self._least_plans[case] = found.plan
-            return CaseLeastOutlay(case, found.status, max(0.0, found.value), bound)
-        return CaseLeastOutlay(case, "stopped", None if known is None else known.outlay, bound)
+            least = CaseLeastOutlay(case, found.status, max(0.0, found.value), max(0.0, found.bound))
+        else:
+            least = CaseLeastOutlay(case, "stopped", None if known is None else known.outlay, max(0.0, found.bound))
+        self.least[case] = least
 
     def cheapest_plan_task(self, least: CaseLeastOutlay) -> Task:
         """Return the task that finds the cheapest plan of a case within its least outlay."""

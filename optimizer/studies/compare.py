@@ -485,12 +485,9 @@ def _largest_outlay(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: 
 
 def _rebase_points(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:
     """Return points whose prices count from the no-shock plan of the plan at hand; equal results stay one object."""
-    rebased = {id(result): _rebase(own, result) for _, result in found} | {id(own): own}
+    base: dict[str, Any] = {"calm_cost": own.calm_cost, "calm_builds": own.calm_builds, "no_shock": own.no_shock}
+    rebased = {id(own): own}
+    for result in (result for _, result in found if result is not own):
+        price = None if result.baseline is None else price_of_survival(result.total_cost, own.calm_cost)
+        rebased[id(result)] = replace(result, price_of_survival=price, **base)
     return [BudgetPoint(budget, rebased[id(result)]) for budget, result in found]
-
-
-def _rebase(own: Result, result: Result) -> Result:
-    price = None if result.baseline is None else price_of_survival(result.total_cost, own.calm_cost)
-    return replace(
-        result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock
-    )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frames
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
@@ -221,7 +222,17 @@ class Comparison(ReadOnly):
         facts = {each.status for each in self.least} | {each.status for some in self.alone.values() for each in some}
         return not self.stopped and "stopped" not in {*plans, *facts}
 
-    frames = property(study_frames.of_comparison)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (columns, least_outlay, lone_shocks, steps, breakpoints); attributes are pandas frames."""
+        makers = {
+            "columns": study_frames.comparison_columns,
+            "least_outlay": study_frames.least_outlays_frame,
+            "lone_shocks": study_frames.lone_shocks,
+            "steps": study_frames.budget_steps,
+            "breakpoints": study_frames.breakpoints_frame,
+        }
+        return Frames(makers, self, next(iter(self.cases.values())).money)
 
     def frame(self) -> Any:
         """Return a pandas frame with a row for each column of the comparison.

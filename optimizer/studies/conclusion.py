@@ -34,7 +34,7 @@ from optimizer.formulation import ModelWriter
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import DoNothing, Faced, ManyFlows, NoShockPlan, Outcome, Plan
+from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Outcome, Plan
 from optimizer.results.result import RESULT_FIGURES, Result, price_of_survival, require_result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
@@ -270,7 +270,7 @@ class PlanConclusion:
         is_own = _is_no_shock_plan(instance, solved, self.faced)
         no_shock = self.no_shock or (NoShockPlan(cost, plan, baseline) if is_own else None)
         no_shock_cost = None if no_shock is None else no_shock.total_cost
-        shocks = outcomes(instance, surveyed, many, costs, solved.paths)
+        shocks = outcomes(instance, surveyed, costs, many, solved.paths)
         result = Result(
             **self._proof(shocks, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
             total_cost=cost,
@@ -284,7 +284,7 @@ class PlanConclusion:
             calm_cost=no_shock_cost,
             calm_builds=() if no_shock is None else no_shock.plan.bought,
             no_shock=no_shock,
-            nothing=_do_nothing_shortage(instance, self.clock, evaluator),
+            nothing=do_nothing_outcome(instance, evaluator, self.clock) if instance.events else None,
             shares=supply_shares(instance, baseline),
             lacks=baseline_shortages(instance, baseline),
             actual=actual_outputs(instance, baseline),
@@ -406,12 +406,6 @@ def _solve_no_shock(
     if solved.no_shock is not None or clock.is_over:
         return solved.no_shock
     return no_shock_plan(instance, settings, clock, writer)
-
-
-def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> DoNothing | None:
-    if not instance.events:
-        return None
-    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_responses(clock)))
 
 
 class ResultWithBase(NamedTuple):

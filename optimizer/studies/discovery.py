@@ -36,7 +36,7 @@ from optimizer.model.builder import Scope
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.solver import Basis, Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.boxes import FEWEST, find_boxes, score
+from optimizer.studies.boxes import SMALLEST_SAMPLE, find_boxes, score
 from optimizer.studies.discovery_result import (
     DimensionKind,
     Discovery,
@@ -49,7 +49,7 @@ from optimizer.studies.outcomes import worst_failing_shock
 from optimizer.studies.purchases import fit_plan, place_plan
 
 # Number of samples in one task.
-BATCH = 10
+SAMPLES_PER_TASK = 10
 LAST_SAMPLE_SEED = 2**32 - 1
 
 
@@ -89,11 +89,11 @@ def check_samples(samples: int, seed: int, *, may_be_none: bool = False) -> tupl
     """Check and return the number and the seed of samples; 0 samples are allowed if `may_be_none`.
 
     Raises:
-        ArgumentError: the number is below `FEWEST` or too large, or the seed is not in 0 … 2³² − 1.
+        ArgumentError: the number is below `SMALLEST_SAMPLE` or too large, or the seed is not in 0 … 2³² − 1.
     """
-    if may_be_none and samples in range(1, FEWEST):
-        raise ArgumentError("samples", samples, f"write at least {FEWEST}, or 0 for none.")
-    drawn = whole_number("samples", samples, 0 if may_be_none else FEWEST, MOST_SAMPLES)
+    if may_be_none and samples in range(1, SMALLEST_SAMPLE):
+        raise ArgumentError("samples", samples, f"write at least {SMALLEST_SAMPLE}, or 0 for none.")
+    drawn = whole_number("samples", samples, 0 if may_be_none else SMALLEST_SAMPLE, MOST_SAMPLES)
     return drawn, whole_number("seed", seed, 0, LAST_SAMPLE_SEED)
 
 
@@ -149,7 +149,7 @@ def evaluate_states(
     found = dict(enumerate(_evaluate_batch({}, instance, plan, states[:1], lists_attacks, bases)))
     seconds = (time.perf_counter() - began) * len(states)
     # Every task has samples of both halves, so that a stopped study has about as many of each.
-    count = -(-len(states) // BATCH)
+    count = -(-len(states) // SAMPLES_PER_TASK)
     parts = [range(k, len(states), count) for k in range(count)]
     tasks = [
         Task(_evaluate_batch, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases))) for part in parts

@@ -16,11 +16,6 @@ from optimizer.results.saved import finite_or_none
 from optimizer.studies.boxes import FEWEST_CASES, Bounds, Box, BoxScore, clopper_pearson, round_step
 
 
-def discovery_frames(found: "Discovery") -> Frames:
-    """Return all tables by name (boxes, conditions, samples), each as a pandas frame."""
-    return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": samples_frame}, found)
-
-
 def boxes_frame(found: "Discovery") -> Frame:
     """Build the frame of boxes: a row for each box and one for their union, with scores on the held-back samples."""
     columns = (
@@ -214,7 +209,10 @@ class Discovery:
         counts = f"{self.failed} of {self.used} samples fail; conditions: {len(self.boxes)}"
         return f"<Discovery of {self.plan_title!r} in {self.instance.title!r}: {counts}>"
 
-    frames = property(discovery_frames)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (boxes, conditions, samples); attributes are pandas frames."""
+        return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": samples_frame}, self)
 
     @property
     def used(self) -> int:

@@ -7,10 +7,11 @@ from typing import Any
 
 from optimizer.errors import Finding
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frames
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result
-from optimizer.studies import evaluation_frames
+from optimizer.studies import evaluation_frames, study_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.tolerances import NEGLIGIBLE
 
@@ -270,7 +271,18 @@ class PlanEvaluation:
         plans = "; ".join(f"{each.name}: {each.result!r}" for each in self.plans) or "no plans"
         return f"<PlanEvaluation in {self.instance.title!r}: {plans}>"
 
-    frames = property(evaluation_frames.of_evaluation)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (columns, lacks, missing, waste, rules); attributes are pandas frames."""
+        return Frames(
+            {
+                "columns": lambda: study_frames.comparison_columns(self.comparison, self.instance.money),
+                "lacks": lambda: evaluation_frames.lacks(self),
+                "missing": lambda: evaluation_frames.plan_changes_frame(self, "need"),
+                "waste": lambda: evaluation_frames.plan_changes_frame(self, "waste"),
+                "rules": lambda: evaluation_frames.rules_broken(self),
+            }
+        )
 
     @property
     def survives(self) -> bool:
@@ -347,7 +359,22 @@ class FuturesEvaluation:
         plans = "; ".join(f"{each.name}: {each.result!r}" for each in self.plans)
         return f"<FuturesEvaluation in {self.instance.title!r}: {plans}>"
 
-    frames = property(evaluation_frames.of_futures_evaluation)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (plans, futures, lacks, missing, waste, uses, rules); attributes are pandas frames."""
+        return Frames(
+            {
+                "plans": lambda: evaluation_frames.plans_side_by_side(self),
+                "futures": lambda: evaluation_frames.plans_by_future(self),
+                "lacks": lambda: evaluation_frames.stack_evaluations(self, evaluation_frames.lacks),
+                "missing": lambda: evaluation_frames.branch_changes(self, "need"),
+                "waste": lambda: evaluation_frames.branch_changes(self, "waste"),
+                "uses": lambda: evaluation_frames.purchase_uses(
+                    (plan, each) for plan in self.plans for each in plan.uses or ()
+                ),
+                "rules": lambda: evaluation_frames.stack_evaluations(self, evaluation_frames.rules_broken),
+            }
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,28 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import size_unit
-from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import branches_in_words
-from optimizer.studies.study_frames import comparison_columns
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 
 if TYPE_CHECKING:
     from optimizer.studies.evaluation import FuturesEvaluation, PlanEvaluation, PlanNeed, PlanWaste
 
 
-def of_evaluation(found: "PlanEvaluation") -> Frames:
-    """Return all tables by name (columns, lacks, missing, waste, rules), each as a pandas frame."""
-    return Frames(
-        {
-            "columns": lambda: comparison_columns(found.comparison, found.instance.money),
-            "lacks": lambda: lacks(found),
-            "missing": lambda: plan_changes_frame(found, "need", "missing", "What is missing"),
-            "waste": lambda: plan_changes_frame(found, "waste", "waste", "What the plan could do without"),
-            "rules": lambda: rules_broken(found),
-        }
-    )
+# Names and titles of the frames of missing and unneeded purchases, by part of a plan.
+CHANGE_TITLES = {"need": ("missing", "What is missing"), "waste": ("waste", "What the plan could do without")}
 
 
 def lacks(found: "PlanEvaluation") -> Frame:
@@ -60,7 +50,7 @@ def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
     )
 
 
-def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str) -> Frame:
+def plan_changes_frame(found: "PlanEvaluation", part: str) -> Frame:
     """Build the frame of missing or unneeded purchases (`part`), a row for each plan and purchase."""
     columns = (FrameColumn("plan", is_index=True), *_change_columns(part, found.instance.money))
     rows = ((plan.name, *values) for plan, _, values in _changes_of(found, part))
@@ -68,7 +58,7 @@ def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str
     add_up = all(_is_all_outlay(each) for each in made if each is not None and each.changes)
     said = "Money: capex, one-off fixed cost and stock; outlay: its budget_share of that, price support."
     note = " ".join([*([] if add_up else [said]), *_uneven_purchase_notes(found, made)])
-    return Frame.of_rows(name, title, columns, rows, note)
+    return Frame.of_rows(*CHANGE_TITLES[part], columns, rows, note)
 
 
 def _uneven_purchase_notes(
@@ -118,21 +108,6 @@ def rules_broken(found: "PlanEvaluation") -> Frame:
     return Frame.of_rows("rules", "Rules broken, not enforced", columns, rows)
 
 
-def of_futures_evaluation(found: "FuturesEvaluation") -> Frames:
-    """Return all tables by name (plans, futures, lacks, missing, waste, uses, rules), each as a pandas frame."""
-    return Frames(
-        {
-            "plans": lambda: plans_side_by_side(found),
-            "futures": lambda: plans_by_future(found),
-            "lacks": lambda: _of_all_futures(found, lacks),
-            "missing": lambda: branch_changes(found, "need", "missing", "What is missing"),
-            "waste": lambda: branch_changes(found, "waste", "waste", "What the plan could do without"),
-            "uses": lambda: purchase_uses((plan, each) for plan in found.plans for each in plan.uses or ()),
-            "rules": lambda: _of_all_futures(found, rules_broken),
-        }
-    )
-
-
 def plans_side_by_side(found: "FuturesEvaluation") -> Frame:
     """Build the frame of plans over all futures, a row for each plan and one for the adaptive optimum."""
     money, measure = found.instance.money, str(found.instance.policy.objective)
@@ -160,7 +135,7 @@ def _over_futures(result: FuturesResult) -> tuple[Any, ...]:
     return survived, *costs, result.survival_gap, result.outlay
 
 
-def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str) -> Frame:
+def branch_changes(found: "FuturesEvaluation", part: str) -> Frame:
     """Build the frame of missing or unneeded purchases (`part`), a row for each, with its branches."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -174,7 +149,7 @@ def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str)
     )
     note = "Money of one future, undiscounted; the mean where prices differ."
     note = " ".join([note, *_uneven_purchase_notes(found, [getattr(plan, part) for plan in found.plans])])
-    return Frame.of_rows(name, title, columns, rows, note)
+    return Frame.of_rows(*CHANGE_TITLES[part], columns, rows, note)
 
 
 def purchase_uses(uses: Iterable[tuple[Any, Any]]) -> Frame:
@@ -233,7 +208,7 @@ def _cost(result: Result | None) -> float | None:
     return None if result is None or result.baseline is None else float(result.total_cost)
 
 
-def _of_all_futures(found: "FuturesEvaluation", of_one: "Callable[[PlanEvaluation], Frame]") -> Frame:
+def stack_evaluations(found: "FuturesEvaluation", of_one: "Callable[[PlanEvaluation], Frame]") -> Frame:
     """Stack the frames of all futures, with the future as the first column."""
     each = ((future.name, of_one(future.evaluation)) for future in found.futures)
     return Frame.stacked(FrameColumn("future", is_index=True), each)

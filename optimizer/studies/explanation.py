@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from optimizer.results.frames import Frames
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
@@ -172,7 +173,15 @@ class Explanation:
     reason: Reason | None = None
     is_complete: bool = False
 
-    frames = property(study_frames.of_explanation)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (worths, deadlines, repairs); attributes are pandas frames."""
+        makers = {
+            "worths": study_frames.part_values_frame,
+            "deadlines": study_frames.deadlines_frame,
+            "repairs": study_frames.repairs_frame,
+        }
+        return Frames(makers, self)
 
     def __repr__(self) -> str:
         found = f"{len(self.part_values)} values, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"

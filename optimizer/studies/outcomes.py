@@ -1,6 +1,6 @@
 """Outcomes of a plan for its result: the service in every shock, the effect of attacks, and the binding limits.
 
-`survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` convert them to values of a result.
+`survey` computes all shocks at once, in arrays; `outcomes` converts them to values of a result.
 
 `binding_limits` returns the floors and limits with the largest shadow prices: duals of the LP with fixed integers and
 slightly lower floors, of cost if every floor holds or gaps have a price, else of the survival gap. Each is multiplied
@@ -9,7 +9,7 @@ by a step of practical size: one point of a floor, one per cent of a limit. A la
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -39,6 +39,7 @@ from optimizer.results.plan import (
 )
 from optimizer.results.result import first_largest, rank, weakest, worst_at_each_start
 from optimizer.results.saved import finite_or_none
+from optimizer.solver import Clock
 from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 
@@ -132,33 +133,32 @@ def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping
 
 
 def outcomes(
-    instance: Instance, surveyed: Survey, many: Sequence[ManyFlows], costs: Array, in_model: Iterable[str]
+    instance: Instance,
+    surveyed: Survey,
+    costs: Array,
+    many: Sequence[ManyFlows] = (),
+    in_model: Collection[str] = (),
 ) -> tuple[Outcome, ...]:
     """Return the outcome of every shock, in the order of the events, with flows for at most `MOST_DETAILED_SHOCKS`.
 
     Args:
         instance: an instance with one future.
         surveyed: service and shortages of all shocks under the plan.
-        many: the flows of all shocks.
         costs: by shock, present value of its operation and of all unserved demand, including that above floors.
+        many: the flows of all shocks; empty for outcomes without flows.
         in_model: names of the shocks in the model; their flows are kept first, then those of the worst other shocks.
     """
     place = {name: (flows, i) for flows in many for i, name in enumerate(flows.names)}
-    full = frozenset(_shocks_with_flows(instance, surveyed, frozenset(in_model)))
-    made = []
-    for s, event in enumerate(instance.events):
-        flows, i = place[event.name]
-        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.at(i) if s in full else None))
-    return _with_excuses(instance, surveyed, made)
-
-
-def _with_excuses(instance: Instance, surveyed: Survey, made: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Return the outcomes of all shocks with `excused` set for samples that are allowed to fail."""
+    kept = {instance.events[s].name for s in _shocks_with_flows(instance, surveyed, in_model)} & place.keys()
+    flows_of = {name: place[name][0].at(place[name][1]) for name in kept}
     excused = surveyed.excused(instance).tolist()
-    return tuple(replace(each, excused=may) if may else each for each, may in zip(made, excused, strict=True))
+    return tuple(
+        _outcome(instance, surveyed, s, float(costs[s]), flows_of.get(event.name), excused=excused[s])
+        for s, event in enumerate(instance.events)
+    )
 
 
-def _shocks_with_flows(instance: Instance, surveyed: Survey, in_model: frozenset[str]) -> list[int]:
+def _shocks_with_flows(instance: Instance, surveyed: Survey, in_model: Collection[str]) -> list[int]:
     """Return the indices of the shocks whose flows are kept: first those in the model, by gap, then by margin."""
     is_other = np.array([event.name not in in_model for event in instance.events])
     ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)
@@ -167,7 +167,9 @@ def _shocks_with_flows(instance: Instance, surveyed: Survey, in_model: frozenset
     return [int(number) for number in order[:MOST_DETAILED_SHOCKS]]
 
 
-def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: Flows | None) -> Outcome:
+def _outcome(
+    instance: Instance, surveyed: Survey, s: int, cost: float, flows: Flows | None, *, excused: bool
+) -> Outcome:
     event, label = instance.events[s], instance.horizon.label
     shown = np.ones_like(surveyed.named[s]) if flows else surveyed.named[s]
     short = {d: float(surveyed.shortage[s, i]) for i, d in enumerate(instance.demands) if surveyed.short[s, i]}
@@ -182,6 +184,7 @@ def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: F
         segments={d: _service(instance, surveyed, s, i) for i, d in enumerate(instance.demands) if shown[i]},
         flows=flows,
         unserved=None if flows else short,
+        excused=excused,
     )
 
 
@@ -214,8 +217,9 @@ def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
     return found
 
 
-def do_nothing_outcome(instance: Instance, surveyed: Survey) -> DoNothing:
+def do_nothing_outcome(instance: Instance, evaluator: RecourseEvaluator, clock: Clock) -> DoNothing:
     """Return the survival gap of the do-nothing plan; with `counted` if samples may fail."""
+    surveyed = survey(instance, evaluator, evaluator.do_nothing_responses(clock))
     excused = surveyed.excused(instance)
     found = _shortage_of(instance, surveyed, np.ones_like(excused))
     return replace(found, counted=_shortage_of(instance, surveyed, ~excused)) if survival_shares(instance) else found
@@ -238,12 +242,6 @@ def worst_failing_shock(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None
     """Return the index of the failing shock with the largest gap, or of the first failing one if all gaps are 0."""
     worst = first_largest(np.where(fails, gaps, 0.0).tolist())
     return int(np.argmax(fails)) if worst is None and fails.any() else worst
-
-
-def shock_lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
-    """Return all outcomes without flows, in the order of the events; `costs` is the present value by shock."""
-    made = [_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events))]
-    return _with_excuses(instance, surveyed, made)
 
 
 def with_worst_attack(faced: Faced, outcomes: Iterable[Outcome]) -> Faced:

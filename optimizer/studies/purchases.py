@@ -261,7 +261,7 @@ PlaceWhatCure = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class FittedPlan:
-    """A plan adapted to an instance, with recomputed stock paths, and notes on what differs there."""
+    """A plan adapted to an instance, with recomputed stock paths, and notes on what differs in the instance."""
 
     plan: Plan
     notes: tuple[str, ...]
@@ -295,7 +295,7 @@ def place_plan(instance: Instance, given: Plan, file: str) -> FittedPlan:
     notes = tuple(_broken_purchase_rules(instance, plan))
     moved = [o for o, row in plan.stocks.items() if not _is_same(row, given.stocks.get(o, row))]
     if moved:
-        notes += (f"Stocks are worked out anew, for they begin or keep otherwise there: {', '.join(moved)}.",)
+        notes += (f"Stocks are recomputed, as their initial amounts or losses differ there: {', '.join(moved)}.",)
     over = [Finding(file, None, *words) for words in _check_stocks(instance, plan)]
     if over:
         raise InstanceError(over)
@@ -346,7 +346,7 @@ def _check_fills(instance: Instance, plan: Plan) -> Iterator[PlaceWhatCure]:
             if bought:
                 yield _unknown_option(instance, o, Stock.labels.noun)
         elif len(fills) != len(horizon.periods):
-            yield f"options.{o}", f"the plan has {len(fills)} purchases, one for each period is meant", "Solve it anew."
+            yield f"options.{o}", f"the plan has {len(fills)} purchases, and each period needs one", "Solve it anew."
         elif late := [t for t in bought if not stock.allows(horizon.year(t))]:
             what = f"the plan fills it in {horizon.label(late[0])}, when it cannot be filled"
             yield f"options.{o}", what, "Change earliest or latest, or leave the purchase out of the plan."

@@ -383,7 +383,7 @@ def _least_size(option: Sized) -> float:
 # Scarcity prices.
 
 # Rows that limit an activity.
-LIMITS = ("limit", "capacity")
+LIMIT_ROWS = ("limit", "capacity")
 
 
 @dataclass
@@ -392,16 +392,6 @@ class ScarcityPrices:
 
     commodity: dict[tuple[str, int], float] = field(default_factory=dict)  # of one more tonne of a commodity
     capacity: dict[tuple[str, int], float] = field(default_factory=dict)  # of one more tonne of capacity
-
-
-@dataclass(frozen=True)
-class Bottleneck:
-    """The bottleneck of a segment's supply chain."""
-
-    commodity: str  # the commodity that is short
-    # The activities at their limit that make it, the highest price of capacity first; empty if nothing makes it, or no
-    # price shows a limit.
-    makers: tuple[str, ...]
 
 
 def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
@@ -425,7 +415,7 @@ def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: V
             continue
         if row.mark.what == "balance" and dual > least:
             result.commodity[row.mark.owner, row.t] = dual
-        elif row.mark.what in LIMITS and -dual > least:
+        elif row.mark.what in LIMIT_ROWS and -dual > least:
             result.capacity[row.mark.owner, row.t] = -dual
     for column, reduced_cost in zip(programme.columns, reduced_costs.tolist(), strict=True):
         if column.mark.what == "activity" and -reduced_cost > least:
@@ -434,24 +424,25 @@ def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: V
 
 
 def bottleneck(
-    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, built: frozenset[str]
-) -> Bottleneck:
-    """Return the first commodity whose makers are at their limit, upstream from the commodity of a segment.
+    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, plan: Plan
+) -> tuple[str, tuple[str, ...]]:
+    """Return the first commodity whose makers are at their limit, upstream from that of a segment, and these makers.
 
-    Only makers in `built`, processes and what is bought, count: an option that was not bought has not failed.
+    The makers have the highest price of capacity first; there are none if nothing makes the commodity, or no price
+    shows a limit. Only processes and what the plan builds count: an option that was not bought has not failed.
     """
     commodity, seen = instance.demands[segment].commodity, set[str]()
     while True:
         seen.add(commodity)
-        makers = _makers(instance, commodity, built)
+        makers = _makers(instance, commodity, plan)
         full = [name for name in makers if (name, offset) in scarce.capacity]
         inputs = {c for name in makers for c in instance.activities[name].input} - seen
         short = {c: scarce.commodity[c, offset] for c in sorted(inputs) if (c, offset) in scarce.commodity}
         if full or not short:
-            return Bottleneck(commodity, tuple(sorted(full, key=lambda name: -scarce.capacity[name, offset])))
+            return commodity, tuple(sorted(full, key=lambda name: -scarce.capacity[name, offset]))
         commodity = max(short, key=lambda c: short[c])
 
 
-def _makers(instance: Instance, commodity: str, built: frozenset[str]) -> list[str]:
-    activities = instance.activities.items()
-    return [name for name, activity in activities if name in built and activity.output.get(commodity, 0.0) > 0]
+def _makers(instance: Instance, commodity: str, plan: Plan) -> list[str]:
+    there = {build.option for build in plan.builds}.union(instance.processes)
+    return [a for a, each in instance.activities.items() if a in there and each.output.get(commodity, 0.0) > 0]

@@ -39,14 +39,16 @@ from optimizer.studies.time_to_survive import time_to_survive
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import ROUNDING
 
-STOPPED = "Stopped before the end: what was not reached is left empty."
-QUICK = "Left out (--quick): funding in part, the gap that each stock closes, other conflicts, and time to survive. "
-QUICK += "The list of clauses marks those that this leaves open."
+STOPPED_NOTE = "Stopped before the end: what was not reached is left empty."
+QUICK_NOTE = (
+    "Left out (--quick): funding in part, the gap that each stock closes, other conflicts, and time to survive. "
+    "The list of clauses marks those that this leaves open."
+)
 # Shares of the cost of the amounts to hold.
-FUNDED = (0.0, 0.25, 0.5, 0.75)
+FUNDED_SHARES = (0.0, 0.25, 0.5, 0.75)
 # Lengths of windows, as multiples of those in the file; years by which all shocks are postponed.
-LENGTHS = {0.5: "windows half as long", 2.0: "windows twice as long"}
-MOVES = {-1: "all shocks a year earlier", 1: "all shocks a year later"}
+LENGTH_FACTORS = {0.5: "windows half as long", 2.0: "windows twice as long"}
+YEARS_MOVED = {-1: "all shocks a year earlier", 1: "all shocks a year later"}
 
 
 def stocks_alone(instance: Instance) -> Instance:
@@ -108,13 +110,13 @@ def find_requirements(
         found = Requirements(instance, result, study.alone, study.nothing, stocks)
         study.notes += notes_on_years_after(study.alone, study.nothing)
         if is_quick:
-            study.notes.append(QUICK)
+            study.notes.append(QUICK_NOTE)
             return replace(found, stopped=study.is_stopped, notes=tuple(study.notes))
         cases = list(study.cases())
         funding, unfunded = tuple(study.funding(found)), study.unfunded(found.stocks)
         times = None if clock.is_over else time_to_survive(instance, None if result.baseline is None else result.plan)
     is_stopped = study.is_stopped or clock.is_over
-    study.notes += [STOPPED] if is_stopped else []
+    study.notes += [STOPPED_NOTE] if is_stopped else []
     return replace(found, funding=funding, unfunded=unfunded, cases=tuple(cases), times=times, stopped=is_stopped,
                    notes=tuple(study.notes))  # fmt: skip
 
@@ -180,7 +182,7 @@ class _Study:
         # Price support is paid on the baseline, which stocks do not change: it is no money for stocks.
         unsupported = {p: each.model_copy(update={"support": ZERO_SERIES}) for p, each in self.alone.processes.items()}
         alone = self.alone.replacing(processes=unsupported)
-        for share in FUNDED if found.money > 0 else ():
+        for share in FUNDED_SHARES if found.money > 0 else ():
             money = share * found.money
             result = self.solve(with_budget(alone, money), f"{100 * share:g} % of the money")
             if result is not None:
@@ -202,11 +204,11 @@ class _Study:
     def cases(self) -> Iterator[ConflictCase]:
         """Yield the conflict cases: one shock alone, other lengths, other starts, and the scenarios of the file."""
         yield from self._single_shock_cases()
-        for factor, words in LENGTHS.items():
+        for factor, words in LENGTH_FACTORS.items():
             scaled = with_window_lengths(self.alone, factor)
             yield from self._other_case("length of the conflict", words, scaled, _uncut_shock_periods(scaled))
         whole = _uncut_shock_periods(self.alone)
-        for years, words in MOVES.items():
+        for years, words in YEARS_MOVED.items():
             yield from self._other_case("mobilisation period", words, with_starts_moved(self.alone, years), whole)
         for name, alone in self._differing_scenarios():
             yield from self._other_case("scenario", name, alone)
@@ -250,7 +252,7 @@ class _Study:
 
         A note says if the windows cover fewer than `periods` periods, since the horizon ends.
         """
-        step, left = alone.horizon.months, _shock_periods(alone)
+        step, left = alone.horizon.months, sum(len(event.periods) for event in alone.events)
         if not left:
             self.notes.append(f"{kind.capitalize()}, {name}: there is no shock within the horizon.")
         elif left < periods:
@@ -270,11 +272,6 @@ def _needs_data(instance: Instance) -> dict[str, Any]:
     """Return the data that requirements depend on: the instance without scenarios, ranges and texts."""
     left_out = ("scenarios", "ranges", "name", "source", "note", "description")
     return {key: value for key, value in instance.to_dict().items() if key not in left_out}
-
-
-def _shock_periods(instance: Instance) -> int:
-    """Return the number of periods of all windows within the horizon."""
-    return sum(len(event.periods) for event in instance.events)
 
 
 def _uncut_shock_periods(instance: Instance) -> int:

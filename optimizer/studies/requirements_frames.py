@@ -16,19 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, entry_name
 from optimizer.instance.schema import Instance
-from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result
 from optimizer.studies.cost_tolerance import ProvenDifference
-from optimizer.studies.requirements_assessment import (
-    assumptions_frame,
-    chain_frame,
-    clauses_frame,
-    is_material,
-    supply_frame,
-    times_frame,
-    upstream_stocks,
-)
+from optimizer.studies.requirements_assessment import is_material, upstream_stocks
 from optimizer.studies.shocks import is_known, shortages
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE
 
@@ -37,30 +29,11 @@ if TYPE_CHECKING:
 
 Tonnes = Mapping[str, float]
 HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
-UNUSED = (
+UNUSED_NOTE = (
     "; –: no segment uses it as it is, and a stock of it serves what is made of it, whose shortfall is in its own row"
 )
-HOLDING = "To hold: the largest stock, with what is held today."
+HOLDING_NOTE = "To hold: the largest stock, with what is held today."
 NO_OPTION = "no option to hold it in the file"
-
-
-def of_requirements(found: "Requirements") -> Frames:
-    """Return the frames of the requirements by name; attributes are pandas frames."""
-    makers = {
-        "materials": materials_frame,
-        "needs": needs_frame,
-        "holdings": holdings_frame,
-        "purchases": purchases_frame,
-        "shortfalls": shortfalls_frame,
-        "funding": funding_frame,
-        "cases": cases_frame,
-        "supply": supply_frame,
-        "chain": chain_frame,
-        "times": times_frame,
-        "assumptions": assumptions_frame,
-        "clauses": clauses_frame,
-    }
-    return Frames(makers, found)
 
 
 def _t(name: str, label: str = "", **how: Any) -> FrameColumn:
@@ -95,7 +68,8 @@ def materials_frame(found: "Requirements") -> Frame:
     frame = Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows)
     note = (
         "Shortfall: below the floors with nothing bought, in the shock that is worst for the material"
-        f"{UNUSED * has_unused}. {_left_note(frame)}. {HOLDING} To buy it: what is missing. Money undiscounted."
+        f"{UNUSED_NOTE * has_unused}. {_left_note(frame)}. {HOLDING_NOTE} To buy it: what is missing. Money "
+        "undiscounted."
     )
     return replace(frame, note=note)
 
@@ -158,8 +132,8 @@ def _left(found: "Requirements", outcome: Outcome | None, segments: Sequence[str
 
 
 # Notes on columns that the screen does not show.
-AUSTERITY = " Austerity: the rest of demand."
-MATERIALS = " Materials: t below the floors in the worst shock."
+AUSTERITY_NOTE = " Austerity: the rest of demand."
+MATERIALS_NOTE = " Materials: t below the floors in the worst shock."
 
 
 def shortfall_by_material(instance: Instance, outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -199,7 +173,7 @@ def needs_frame(found: "Requirements") -> Frame:
         "Worst shock: that with the largest shortfall, or if there is none, the largest requirement. Over its window: "
     )
     note += "demand with its surge; required: what the floor asks for. "
-    return replace(frame, note=f"{note}{_left_note(frame)}.{AUSTERITY}")
+    return replace(frame, note=f"{note}{_left_note(frame)}.{AUSTERITY_NOTE}")
 
 
 def _left_note(frame: Frame) -> str:
@@ -273,7 +247,7 @@ def _shortfall_row(found: "Requirements", d: str, outcome: Outcome) -> tuple[Any
 
 
 def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
-    """Return a frame with a row per stock: the amounts to hold and to buy, t, and their cost, undiscounted."""
+    """Return a row per stock, by name of the column: amounts to hold and to buy, t, and their cost, undiscounted."""
     instance, result, horizon = found.alone, found.stocks, found.alone.horizon
     rows = []
     for o, stock in instance.stocks.items():
@@ -329,7 +303,7 @@ def holdings_frame(found: "Requirements") -> Frame:
         band = (None, None, None) if more is None else (more.value, more.low, more.high)
         rows.append((*(row[column.name] for column in columns[:-3]), *band))
     note = (
-        f"{HOLDING} In all: undiscounted, to the end of the horizon. Gap "
+        f"{HOLDING_NOTE} In all: undiscounted, to the end of the horizon. Gap "
         "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
         "bought"
     )
@@ -384,7 +358,7 @@ def funding_frame(found: "Requirements") -> Frame:
         rows.append((step.share, step.money, survived, *gaps, *(left[c] for c in short)))
     note = (
         f"Of {count:,} shock{'' if count == 1 else 's'}. Gap: demand below the floors at shortage cost, over all "
-        f"shocks, the least for that money.{MATERIALS}"
+        f"shocks, the least for that money.{MATERIALS_NOTE}"
     )
     return Frame.of_rows("funding", "What funding in part achieves", columns, rows, note)
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frames
 from optimizer.results.plan import Outcome, ReadOnly
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
-from optimizer.studies.requirements_frames import held_stocks, of_requirements, shortfall_by_material
+from optimizer.studies import requirements_assessment, requirements_frames
+from optimizer.studies.requirements_frames import held_stocks, shortfall_by_material
 from optimizer.studies.time_to_survive import TimeToSurvive
 
 CaseKind = Literal["one shock", "one family", "length of the conflict", "mobilisation period", "scenario"]
@@ -76,7 +78,24 @@ class Requirements(ReadOnly):
     stopped: bool = False
     notes: tuple[str, ...] = ()
 
-    frames = property(of_requirements)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name; attributes are pandas frames."""
+        makers = {
+            "materials": requirements_frames.materials_frame,
+            "needs": requirements_frames.needs_frame,
+            "holdings": requirements_frames.holdings_frame,
+            "purchases": requirements_frames.purchases_frame,
+            "shortfalls": requirements_frames.shortfalls_frame,
+            "funding": requirements_frames.funding_frame,
+            "cases": requirements_frames.cases_frame,
+            "supply": requirements_assessment.supply_frame,
+            "chain": requirements_assessment.chain_frame,
+            "times": requirements_assessment.times_frame,
+            "assumptions": requirements_assessment.assumptions_frame,
+            "clauses": requirements_assessment.clauses_frame,
+        }
+        return Frames(makers, self)
 
     def __repr__(self) -> str:
         short = sum(tonnes > 0 for tonnes in shortfall_by_material(self.alone, self.nothing.shocks).values())

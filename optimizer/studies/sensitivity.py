@@ -41,7 +41,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.boxes import FEWEST
+from optimizer.studies.boxes import SMALLEST_SAMPLE
 from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
 from optimizer.studies.discovery import SampleState, check_samples, evaluate_states, latin_hypercube
 from optimizer.studies.first_order import PlanWithDuals, first_order_effect, most_effective, with_operation
@@ -60,12 +60,12 @@ from optimizer.units import MoneyLike
 
 _SEED_OF_BANDS = 7
 _STOPPED_EARLY = (
-    f"The search was stopped before {FEWEST // 2} of the samples of all numbers together were solved for, so that "
-    "there is no band. Allow more time (--time-limit)."
+    f"The search was stopped before {SMALLEST_SAMPLE // 2} of the samples of all numbers together were solved for, so "
+    "that there is no band. Allow more time (--time-limit)."
 )
 _TOO_FEW_SOLVED = (
-    f"Fewer than {FEWEST // 2} of the samples of all numbers together could be solved for, so that there is no band "
-    "and no share of the variance. Numbers that depend on each other may not fit: let them share a `draw`."
+    f"Fewer than {SMALLEST_SAMPLE // 2} of the samples of all numbers together could be solved for, so that there is "
+    "no band and no share of the variance. Numbers that depend on each other may not fit: let them share a `draw`."
 )
 
 
@@ -215,7 +215,7 @@ def find_bands(
     settings: Settings | None = None,
     listener: Listener = ignore,
 ) -> tuple[Bands | None, tuple[str, ...]]:
-    """Return the bands of the best plan's figures over `FEWEST` samples of all uncertain numbers, without a tornado.
+    """Return the bands of the best plan's figures over 60 samples of all uncertain numbers, without a tornado.
 
     With a `plan`, the bands also have the share of the samples that it survives as it is. None, with a note that says
     why, without a plan or if too few samples have one. Other arguments and errors are those of `sensitivity`.
@@ -227,8 +227,10 @@ def find_bands(
     with interruptible(clock, listener):
         if search.begin().has_plan:
             with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
-                found = search.sample(FEWEST, _SEED_OF_BANDS)
-            survived = None if plan is None or found is None else search.plan_survived(plan, FEWEST, _SEED_OF_BANDS)
+                found = search.sample(SMALLEST_SAMPLE, _SEED_OF_BANDS)
+            survived = (
+                None if plan is None or found is None else search.plan_survived(plan, SMALLEST_SAMPLE, _SEED_OF_BANDS)
+            )
     if found is None:
         return None, (_STOPPED_EARLY if clock.is_over else _TOO_FEW_SOLVED,)
     return replace(found.bands(len(search.numbers)), plan_survived=survived), ()
@@ -427,13 +429,13 @@ class _SensitivitySearch:
         return at.status != "stopped" and at.state != self.base.state
 
     def sample(self, samples: int, seed: int) -> Importance | None:
-        """Sample all numbers together; None without numbers, or if fewer than half of `FEWEST` samples have a plan."""
+        """Sample all numbers together; None without numbers, or if fewer than half of the least samples have a plan."""
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)
         found = self.answers([*map(self._numbers_at, drawn.tolist())], "all numbers together")
         usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
-        if 2 * len(usable) < FEWEST:
+        if 2 * len(usable) < SMALLEST_SAMPLE:
             return None
         outcomes = [found[i] for i in usable]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])

@@ -26,8 +26,9 @@ import numpy as np
 
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frames
 from optimizer.results.plan import Array, ReadOnly
-from optimizer.results.saved import Bands, Spread, finite_or_none
+from optimizer.results.saved import Bands, Spread, bought_in_samples_frame, finite_or_none
 from optimizer.studies import study_frames
 from optimizer.studies.boxes import CONFIDENCE
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
@@ -278,7 +279,17 @@ class Sensitivity:
         flips = sum(len(bar.flips) for bar in self.bars)
         return f"<Sensitivity of {self.instance.title!r}: numbers: {len(self.bars)}; switching values: {flips}>"
 
-    frames = property(study_frames.of_sensitivity)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (ends, switching, importance, bought_in_samples); attributes are pandas frames."""
+        bought = self.sampled.bought if self.sampled else {}
+        makers = {
+            "ends": study_frames.tornado_ends,
+            "switching": study_frames.switching_values,
+            "importance": study_frames.importance_frame,
+            "bought_in_samples": lambda found: bought_in_samples_frame(bought, found.base.bought),
+        }
+        return Frames(makers, self)
 
     @property
     def missed(self) -> tuple[UncertainNumber, ...]:

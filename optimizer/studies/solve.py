@@ -229,14 +229,8 @@ def search_withstanding_outlay(
 ) -> LeastOutlay:
     """Find the least outlay that survives the listed shocks and the adversary of an instance, ignoring its budget.
 
-    The search starts without attacks: the attacks that shape the cheapest plan would enlarge the model and slow it.
-
-    Args:
-        instance: an instance without questions, with an adversary, and without attacks among its shocks.
-        oracle: oracle of the instance.
-        settings: settings with the MIP gap to which the outlay is proven.
-        clock: deadline, and whether Ctrl-C was pressed.
-        listener: receives every step.
+    The instance has no questions, and no attacks among its shocks; `settings` have the MIP gap to which the outlay is
+    proven. The search starts without attacks: those that shape the cheapest plan would enlarge the model and slow it.
 
     Raises:
         SolverError: the solver failed.

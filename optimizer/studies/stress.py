@@ -303,18 +303,17 @@ def _worst_samples(
         for i, number in enumerate(response.events)
         if int(number) in scarce
     }
-    built = frozenset(instance.processes) | {build.option for build in plan.builds}
-    return tuple(_describe_broken(instance, surveyed, n, unserved[n], scarce[n], built) for n in numbers)
+    return tuple(_describe_broken(instance, surveyed, n, unserved[n], scarce[n], plan) for n in numbers)
 
 
 def _describe_broken(
-    instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: ScarcityPrices, built: frozenset[str]
+    instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: ScarcityPrices, plan: Plan
 ) -> BrokenShock:
     event, label, failure = instance.events[number], instance.horizon.label, surveyed.failure[number]
     first = int(failure[failure >= 0].min())
     i = int(np.argmax(np.where(failure == first, surveyed.gap[number], -1.0)))
     d, t, path = list(instance.demands)[i], event.periods[first], instance.path(event)
-    found = bottleneck(instance, scarce, d, first, built)
+    commodity, makers = bottleneck(instance, scarce, d, first, plan)
     return BrokenShock(
         name=event.name,
         entry=event.entry,
@@ -326,9 +325,9 @@ def _describe_broken(
         period=label(t),
         service=1.0 - max(0.0, float(unserved[i, first])) / float(path.demand_at(d, t)),
         floor=float(path.floor_at(d, t)),
-        short=found.commodity,
-        makers=found.makers,
-        stage=instance.activities[found.makers[0]].stage if found.makers else None,
+        short=commodity,
+        makers=makers,
+        stage=instance.activities[makers[0]].stage if makers else None,
     )
 
 

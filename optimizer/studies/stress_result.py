@@ -166,18 +166,6 @@ class Reinforcements:
         return own | {"mends": [addition.to_dict() for addition in self.additions]}
 
 
-def of_stress(stress: "Stress") -> Frames:
-    """Return the frames by name (samples, services, groups, worst, reinforcements); attributes are pandas frames."""
-    makers = {
-        "samples": stress_samples,
-        "services": stress_services,
-        "groups": sample_groups,
-        "worst": broken_shocks,
-        "reinforcements": reinforcements,
-    }
-    return Frames(makers, stress)
-
-
 def stress_samples(stress: "Stress") -> Frame:
     """Return a frame with a row per sample."""
     rows, demands = stress.rows, list(stress.instance.demands)
@@ -322,7 +310,18 @@ class Stress(ReadOnly):
     seconds: Mapping[str, float]
     rows: Samples = field(repr=False)
     instance: Instance = field(repr=False)
-    frames = property(of_stress)
+
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (samples, services, groups, worst, reinforcements); attributes are pandas frames."""
+        makers = {
+            "samples": stress_samples,
+            "services": stress_services,
+            "groups": sample_groups,
+            "worst": broken_shocks,
+            "reinforcements": reinforcements,
+        }
+        return Frames(makers, self)
 
     def __repr__(self) -> str:
         return f"<Stress {self.plan_title!r} in {self.title!r}: {self.survived} of {self.samples} samples survived>"

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, size_unit
-from optimizer.results.frames import Form, Frame, FrameColumn, Frames
+from optimizer.results.frames import Form, Frame, FrameColumn
 from optimizer.results.result import Result
-from optimizer.results.saved import bought_in_samples_frame
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives_result import Alternatives
@@ -38,19 +37,6 @@ def _part(name: str, *, of: Callable[[Any], Any], **how: Any) -> FrameColumn:
 
 def _index(*names: str, form: Form = "text") -> tuple[FrameColumn, ...]:
     return tuple(FrameColumn(name, form=form, is_index=True) for name in names)
-
-
-def of_comparison(comparison: "Comparison") -> Frames:
-    """Return the frames (columns, least_outlay, lone_shocks, steps, breakpoints); attributes are pandas frames."""
-    money = next(iter(comparison.cases.values())).money
-    makers = {
-        "columns": comparison_columns,
-        "least_outlay": least_outlays_frame,
-        "lone_shocks": lone_shocks,
-        "steps": budget_steps,
-        "breakpoints": breakpoints_frame,
-    }
-    return Frames(makers, comparison, money)
 
 
 def comparison_columns(comparison: "Comparison", money: str) -> Frame:
@@ -159,11 +145,6 @@ def breakpoints_frame(comparison: "Comparison", money: str) -> Frame:
     return Frame.of_items("breakpoints", "Where the plan changes", comparison.changes, columns)
 
 
-def of_alternatives(found: "Alternatives") -> Frames:
-    """Return the frames by name (ranges, plans); attributes are pandas frames."""
-    return Frames({"ranges": size_ranges, "plans": alternative_plans}, found)
-
-
 def size_ranges(found: "Alternatives") -> Frame:
     """Return a frame with a row per option: the least and the greatest size in any plan within the tolerance."""
     columns = (
@@ -199,13 +180,6 @@ def alternative_plans(found: "Alternatives") -> Frame:
         for name, each, distance in [("cheapest", found.cheapest, None), *others]
     )  # fmt: skip
     return Frame.of_rows("plans", "Plans that differ", columns, rows)
-
-
-def of_sensitivity(found: "Sensitivity") -> Frames:
-    """Return the frames by name (ends, switching, importance, bought_in_samples); attributes are pandas frames."""
-    bought = found.sampled.bought if found.sampled else {}
-    more = {"bought_in_samples": lambda found: bought_in_samples_frame(bought, found.base.bought)}
-    return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance_frame} | more, found)
 
 
 def tornado_ends(found: "Sensitivity") -> Frame:
@@ -256,12 +230,6 @@ def importance_frame(found: "Sensitivity") -> Frame:
     none = (None, None)
     rows = ((name, *of_cost.get(name, none), *of_gap.get(name, none)) for name in union([of_cost, of_gap]))
     return Frame.of_rows("importance", "What the outcome depends on", columns, rows)
-
-
-def of_attack(found: "AttackResult") -> Frames:
-    """Return the frames by name (shaping, deterred, segments, starts); attributes are pandas frames."""
-    makers = {"shaping": shaping_attacks, "deterred": attacks_not_made}
-    return Frames({**makers, "segments": attacked_segments, "starts": attack_starts}, found)
 
 
 def targets_struck(found: "AttackResult", damage: "AttackDamage") -> str:
@@ -347,11 +315,6 @@ def attack_starts(found: "AttackResult") -> Frame:
     return Frame.of_items("starts", "Every start", found.starts, columns, note)
 
 
-def of_explanation(found: "Explanation") -> Frames:
-    """Return the frames by name (worths, deadlines, repairs); attributes are pandas frames."""
-    return Frames({"worths": part_values_frame, "deadlines": deadlines_frame, "repairs": repairs_frame}, found)
-
-
 def part_values_frame(found: "Explanation") -> Frame:
     """Return a frame with a row per shock, lever, floor or delay: the change of cost without it, or with the delay."""
     columns = [*_index("kind"), *_index("of", form="object"), FrameColumn("survives", form="yes")]
@@ -377,18 +340,6 @@ def repairs_frame(found: "Explanation") -> Frame:
         *_columns("exact", found.result.money, "cost", "outlay"),
     )
     return Frame.of_items("repairs", "Repairs, each tried by itself", found.repairs, columns)
-
-
-def of_futures_study(found: "FuturesStudy") -> Frames:
-    """Return the frames by name (values, questions, futures, regret, orders); attributes are pandas frames."""
-    makers = {
-        "values": values_frame,
-        "questions": question_timings,
-        "futures": futures_informed,
-        "regret": plans_followed,
-        "orders": informed_orders_frame,
-    }
-    return Frames(makers, found)
 
 
 def values_frame(found: "FuturesStudy") -> Frame:

@@ -120,11 +120,6 @@ class Exposure:
         return any(own.months < other.months * (1.0 - SAME_TIME) for own, other in pairs)
 
 
-def of_time_to_survive(found: "TimeToSurvive") -> Frames:
-    """Return the frames by name (months); attributes are pandas frames."""
-    return Frames({"months": months_survived}, found)
-
-
 def months_survived(found: "TimeToSurvive") -> Frame:
     """Return a frame with a row per chokepoint and year; months: infinite if floors hold for ever, None without a plan.
 
@@ -166,7 +161,10 @@ class TimeToSurvive:
     uncut: Exposure
     notes: tuple[str, ...] = ()
 
-    frames = property(of_time_to_survive)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (months); attributes are pandas frames."""
+        return Frames({"months": months_survived}, self)
 
     @property
     def ending(self) -> tuple[Exposure, ...]:

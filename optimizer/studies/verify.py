@@ -14,7 +14,7 @@ compares these flows with the line.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import Literal, get_args
 
@@ -46,7 +46,7 @@ from optimizer.risk import cost
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
 from optimizer.studies.conclusion import solve_instance
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
+from optimizer.studies.outcomes import do_nothing_outcome, outcomes, survey
 from optimizer.studies.solve import search_robust, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY_SCALE, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
@@ -289,9 +289,9 @@ class _Check:
 
     def _check_recourse(self) -> None:
         with open_evaluator(self.instance, Settings(), None) as evaluator:
-            again = solve_shocks(self.instance, self.result, evaluator, self.clock)
+            again, flows = solve_shocks(self.instance, self.result, evaluator, self.clock)
             if self.lines:
-                self.report = audit_result(self.instance, self.result, again.flows)
+                self.report = audit_result(self.instance, self.result, flows)
             self._check_shocks(again)
             self._check_do_nothing(evaluator)
         self._check_no_shock_plan()
@@ -308,11 +308,11 @@ class _Check:
         known = BOUNDS if self.instance.policy.gap_price is None else BOUNDS[:1]
         return known if self.result.given is None else ()
 
-    def _check_shocks(self, again: "SolvedAgain") -> None:
-        """Check that no shock has a larger gap or cost in the result than its optimum under the plan."""
+    def _check_shocks(self, again: Mapping[str, Outcome]) -> None:
+        """Check that no shock has a larger gap or cost in the result than its optimum under the plan, in `again`."""
         is_priced = self.instance.policy.gap_price is not None
         for stated in self.result.shocks:
-            name, own = stated.name, again.outcomes[stated.name]
+            name, own = stated.name, again[stated.name]
             # If gaps have a price, or a sample may fail, a larger gap is optimal if it costs less.
             trades = (is_priced or stated.excused) and stated.probability > 0 and stated.gap > own.gap
             # The gap of another failing shock has a tolerance, a share of the total gap: its cost is not compared.
@@ -333,8 +333,7 @@ class _Check:
         stated = self.result.nothing
         if stated is None:
             return
-        surveyed = survey(self.instance, evaluator, evaluator.do_nothing_responses(self.clock))
-        own = do_nothing_outcome(self.instance, surveyed)
+        own = do_nothing_outcome(self.instance, evaluator, self.clock)
         self._compare_do_nothing("nothing", stated, own)
         if stated.counted is not None and own.counted is not None:
             self._compare_do_nothing("nothing.counted", stated.counted, own.counted)
@@ -430,17 +429,14 @@ class _Check:
         return search_robust(self.instance, self.settings, Clock(), self.listener).result
 
 
-@dataclass(frozen=True)
-class SolvedAgain:
-    """Outcomes and flows of all shocks, solved again under the plan of a result."""
-
-    outcomes: Mapping[str, Outcome]  # outcome without flows, by name of the shock
-    # Flows of all shocks; for summary lines that disagree, flows that match the line if there are any.
-    flows: list[ManyFlows]
-
-
-def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluator, clock: Clock) -> SolvedAgain:
+def solve_shocks(
+    instance: Instance, result: Result, evaluator: RecourseEvaluator, clock: Clock
+) -> tuple[dict[str, Outcome], list[ManyFlows]]:
     """Solve every shock by the recourse LP with the plan fixed: least gap, then least cost.
+
+    Returns:
+        The outcome without flows, by name of the shock; and the flows of all shocks, for summary lines that disagree
+        those that match the line if there are any.
 
     Raises:
         SolverError: the solver failed.
@@ -449,7 +445,7 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     gap_limits = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
     responses = evaluator.operate_batches(plan, clock, gap_limits, flows=True)
     surveyed = survey(instance, evaluator, responses)
-    own = {line.name: line for line in shock_lines(instance, surveyed, evaluator.costs(responses))}
+    own = {line.name: line for line in outcomes(instance, surveyed, evaluator.costs(responses))}
     places = {event.name: s for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
     for stated in result.shocks:
@@ -459,7 +455,7 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
             flows = matching_flows(instance, evaluator, plan, stated, result.services, clock)
             replaced |= {} if flows is None else {stated.name: flows}
     kept = [flows.without(replaced) for flows in evaluator.flows(responses)]
-    return SolvedAgain(own, [*kept, *replaced.values()])
+    return own, [*kept, *replaced.values()]
 
 
 def _agrees(instance: Instance, result: Result, stated: Outcome, own: Outcome, served: Vector, floors: Vector) -> bool:

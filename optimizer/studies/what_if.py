@@ -238,7 +238,7 @@ def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchRe
 
 
 # Number of shocks in the model at the start, and of those added in a round.
-FIRST, MORE = 8, 4
+SHOCKS_AT_START, SHOCKS_A_ROUND = 8, 4
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ class _ScalingSearch:
     def __init__(self, instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> None:
         events = {event.name: event for event in instance.events}
         self.instance, self.solver, self.writer = instance, solver, ModelWriter(instance)
-        self.held = [events[name] for name in first[:FIRST] if name in events]
+        self.held = [events[name] for name in first[:SHOCKS_AT_START] if name in events]
         self.outcome = Scaling(None)
 
     def solve(self) -> Scaling | None:
@@ -297,7 +297,7 @@ class _ScalingSearch:
 
     def add(self, violated: Sequence[Violation]) -> None:
         """Add the most violated shocks to the model."""
-        self.held.extend(select_most_violated(violated, MORE))
+        self.held.extend(select_most_violated(violated, SHOCKS_A_ROUND))
 
 
 def _loss_of_floors(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:

@@ -34,7 +34,7 @@ from optimizer.studies.evaluation import (
     PlanEvaluation,
 )
 from optimizer.studies.evaluation_frames import purchase_uses
-from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
+from optimizer.studies.futures.stages import ALL_BRANCHES, branches_in_words, find_stages
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 from optimizer.units import rounded_up, si
 
@@ -282,7 +282,7 @@ def _branch_phrase(found: _Evaluation, change: PlanChange) -> str:
     if not isinstance(change, BranchChange) or not isinstance(found, FuturesEvaluation):
         return ""
     where = branches_in_words(found.plans[0].result, change.futures)
-    return "" if where == ALL else f" in {where}"
+    return "" if where == ALL_BRANCHES else f" in {where}"
 
 
 def _waste_facts(plan: _Plan, found: _Evaluation) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.studies.frames import decisions_frame, futures_frame
-from optimizer.studies.futures.stages import ALL, Stage, StageOrder, branch_titles, find_stages
+from optimizer.studies.futures.stages import ALL_BRANCHES, Stage, StageOrder, branch_titles, find_stages
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
@@ -205,7 +205,7 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
     if not stage.orders:
         return Text.assemble((title, "bold"), f"\nNothing is bought {_stage_span(instance, stage)}.")
     frame = decisions_frame(instance, result, [stage])
-    has_branches = any(each.branch != ALL for each in stage.orders)
+    has_branches = any(each.branch != ALL_BRANCHES for each in stage.orders)
     rows = list(_order_rows(instance, frame, has_branches=has_branches))
     if not has_branches:
         rows += [None, (Text("total", style="bold"), ["", "", Text(between(*stage.spent_range), style="bold")])]

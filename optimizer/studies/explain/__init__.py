@@ -226,7 +226,9 @@ def _find_parts(what_ifs: TimedWhatIfs, result: Result) -> Iterator[ExplanationP
     explained = _explain_plan if result.status == "survives" else _explain_failure
     for part in explained(what_ifs, result):
         what_ifs.is_cut_short |= not _is_known(what_ifs.instance, part)
-        yield _with_contradiction(part, result)
+        if isinstance(part, Repair) and part.works is False and result.status == "none":
+            part = replace(part, why=_STILL_CONTRADICTORY.get(part.kind, part.why))
+        yield part
 
 
 def _is_known(instance: Instance, part: ExplanationPart) -> bool:
@@ -259,7 +261,8 @@ def _explain_plan(what_ifs: TimedWhatIfs, result: Result) -> Iterator[Explanatio
         cost, bound = (eased.found.cost, finite_or_none(eased.found.bound)) if eased.is_proven else (cost, bound)
     context, survivable = PlanContext(result.plan, cost, bound, held), dict[str, bool | None]()
     with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as parallel:
-        for value in _consistent(what_ifs.instance, parallel.part_values(plan_parts(what_ifs.instance, context))):
+        values = parallel.part_values(plan_parts(what_ifs.instance, context))
+        for value in _with_consistent_bounds(what_ifs.instance, values):
             survivable |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Deadlines of options without which nothing survives come first.
@@ -268,7 +271,7 @@ def _explain_plan(what_ifs: TimedWhatIfs, result: Result) -> Iterator[Explanatio
         )
 
 
-def _consistent(instance: Instance, values: Iterable[PartValue]) -> Iterator[PartValue]:
+def _with_consistent_bounds(instance: Instance, values: Iterable[PartValue]) -> Iterator[PartValue]:
     """Yield values in their order; those of options wait for those of their levers, and are tightened by them."""
     levers = list[PartValue]()
     for value in values:
@@ -316,10 +319,3 @@ def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
         if repair.works is not False or repair.why == BOTH_SHORT:
             return "annual" if repair.kind == "annual" and repair.works is not False else "budget"
     return None
-
-
-def _with_contradiction(part: ExplanationPart, result: Result) -> ExplanationPart:
-    """Return the part; if the rules contradict each other, with the reason why a repair does not work then."""
-    if isinstance(part, Repair) and part.works is False and result.status == "none":
-        return replace(part, why=_STILL_CONTRADICTORY.get(part.kind, part.why))
-    return part

@@ -2,9 +2,9 @@
 
 Shocks are added, the hardest first, until no plan survives them. Then every shock and every segment's floor that is not
 needed for this is removed, and all windows are shortened to the least common length, from their start, that still
-fails. The rest is an irreducible conflict, though perhaps not the
-smallest one: without any one of its parts, the others can be survived. The plan with the least gap in the conflict
-shows the short commodity, and each source of it is checked for what limits its supply.
+fails. The rest is an irreducible conflict, though perhaps not the smallest one: without any one of its parts, the
+others can be survived. The plan with the least gap in the conflict shows the short commodity, and each source of it is
+checked for what limits its supply.
 """
 
 import math
@@ -296,8 +296,7 @@ def _can_be_bought(what_ifs: TimedWhatIfs, without_shocks: Instance, option: str
 
 def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> str:
     """Find the commodity that is short in the supply chain of a segment."""
-    built = frozenset(instance.processes) | {build.option for build in plan.builds}
-    commodity = bottleneck(instance, scarce, d, offset, built).commodity
+    commodity, _ = bottleneck(instance, scarce, d, offset, plan)
     return commodity if (commodity, offset) in scarce.commodity else instance.demands[d].commodity
 
 

@@ -17,7 +17,7 @@ from optimizer.results.futures import Decision, FuturesResult, by_time
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SAME_VALUE
 
-ALL = "all branches"
+ALL_BRANCHES = "all branches"
 # If orders are folded, an option with more different orders than this in one stage becomes one order with ranges.
 MOST_UNFOLDED = 3
 # A question, its branch and the period from which the answer is known.
@@ -37,7 +37,7 @@ class StageOrder:
     size: Range  # least and most size, in the option's own unit; for a stockpile, t bought in the stage
     paid: Range  # least and most money over its futures, undiscounted
     futures: tuple[int, ...]  # indices of its futures, in the order of the result
-    branch: str  # the branches of these futures, in words; `ALL` for all futures
+    branch: str  # the branches of these futures, in words; `ALL_BRANCHES` for all futures
     probability: float  # total probability of these futures
     merged: int = 1  # number of different orders that are folded into this one; 1 if it is not folded
 
@@ -123,7 +123,7 @@ class _Answers:
         """Return the shortest list of branches known in period t that describes the given futures exactly."""
         wanted = reduce(lambda mask, number: mask | 1 << number, futures, 0)
         if wanted == self.every:
-            return ALL
+            return ALL_BRANCHES
         rest, names = wanted, []
         while rest:
             number = (rest & -rest).bit_length() - 1
@@ -257,7 +257,7 @@ def _stage_order(answers: _Answers, t: int, option: str, some: Sequence[_StagePu
 
 
 def branches_in_words(result: FuturesResult, names: Iterable[str]) -> str:
-    """Return the shortest list of branches that describes the named futures of a result; `ALL` for all futures."""
+    """Return the shortest list of branches that describes the named futures of a result; `ALL_BRANCHES` for all."""
     number = {future.name: i for i, future in enumerate(result.futures)}
     return _Answers(result).words((number[name] for name in names), len(result.periods))
 

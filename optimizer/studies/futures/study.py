@@ -228,7 +228,10 @@ class _FuturesSearch:
 
     def _adaptive(self, given: FuturesResult | None) -> tuple[FuturesResult, ToleranceBase]:
         """Return the adaptive plan, proven to the tolerance of all other costs, and the base of that tolerance."""
-        found = given or self._first_adaptive()
+        if given is None:
+            self.listener(Progress(task="the adaptive plan"))
+            first = before_tolerance_base(self.settings)
+        found = given or search_futures(self.instance, first, self.clock, self.listener)
         # Only regret needs the least costs of futures alone before the informed plans are found.
         self.optima_alone = [_as_alone(each) if self.kind == "regret" else FutureOptimum() for each in found.futures]
         if not found.futures:
@@ -239,10 +242,6 @@ class _FuturesSearch:
         if given is None and found.status != "stopped" and not base.proves(found.total_cost, found.bound):
             found = self._proven_adaptive(found, base, no_shock)
         return found, base
-
-    def _first_adaptive(self) -> FuturesResult:
-        self.listener(Progress(task="the adaptive plan"))
-        return search_futures(self.instance, before_tolerance_base(self.settings), self.clock, self.listener)
 
     def _proven_adaptive(self, found: FuturesResult, base: ToleranceBase, no_shock: float | None) -> FuturesResult:
         """Return the adaptive plan, proven to the tolerance of `base`; the given one if the time runs out."""
@@ -291,11 +290,11 @@ class _FuturesSearch:
     @property
     def _at_once(self) -> Nodes:
         """The nodes with every answer known from the start."""
-        return nodes(with_dates(self.instance, known_at_once(self.instance)))
+        return nodes(with_dates(self.instance, all_known_from(self.instance, 0)))
 
     def _dates(self) -> list[Dates]:
         """Return all sets of dates of answers that the study evaluates."""
-        found = [never_known(self.instance), known_at_once(self.instance)]
+        found = [all_known_from(self.instance, None), all_known_from(self.instance, 0)]
         for question in timed_questions(self.instance.futures, self.instance.horizon):
             found += [{question.place: t} for _, t in other_dates(self.instance, question)]
         return found
@@ -351,8 +350,8 @@ class _FuturesSearch:
     def _costs(self) -> dict[str, MeasuredCost]:
         dates: dict[str, Dates] = {
             "adaptive": {},
-            "static": never_known(self.instance),
-            "perfect": known_at_once(self.instance),
+            "static": all_known_from(self.instance, None),
+            "perfect": all_known_from(self.instance, 0),
         }
         found = {kind: self.found.get(nodes(with_dates(self.instance, each))) for kind, each in dates.items()}
         return {kind: each for kind, each in found.items() if each is not None}
@@ -410,14 +409,9 @@ def _answers(way: Way, dates: Dates) -> tuple[Answer, ...]:
     return tuple(sorted((replace(answer, t=t) for t, answer in known if t is not None), key=lambda each: each.t))
 
 
-def never_known(instance: Instance) -> Dates:
-    """Return the dates without any answer: all decisions are equal in all futures."""
-    return dict.fromkeys((place for place, _ in each_question(instance.futures)), None)
-
-
-def known_at_once(instance: Instance) -> Dates:
-    """Return the dates with every answer known from the first period on."""
-    return dict.fromkeys((place for place, _ in each_question(instance.futures)), 0)
+def all_known_from(instance: Instance, t: int | None) -> Dates:
+    """Return the dates with every answer known from one period on; None for never, so that all decisions are equal."""
+    return dict.fromkeys((place for place, _ in each_question(instance.futures)), t)
 
 
 def nodes(instance: Instance) -> Nodes:

@@ -26,12 +26,13 @@ from optimizer.audit.result import measure_of_futures
 from optimizer.errors import Finding, Place
 from optimizer.instance.questions import TimedQuestion, find_ways, question_of, timed_questions
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frames
 from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
+from optimizer.studies import study_frames
 from optimizer.studies.cost_tolerance import ProvenDifference, band_dict
-from optimizer.studies.study_frames import of_futures_study
 from optimizer.tolerances import POSITIVE
 
 # Other dates of answers.
@@ -209,7 +210,17 @@ class FuturesStudy(ReadOnly):
         counts = f"futures: {len(self.alone)}; questions at other dates: {len(self.questions)}"
         return f"<FuturesStudy of {self.instance.title!r} by {self.measure}: {counts}>"
 
-    frames = property(of_futures_study)
+    @property
+    def frames(self) -> Frames:
+        """The frames by name (values, questions, futures, regret, orders); attributes are pandas frames."""
+        makers = {
+            "values": study_frames.values_frame,
+            "questions": study_frames.question_timings,
+            "futures": study_frames.futures_informed,
+            "regret": study_frames.plans_followed,
+            "orders": study_frames.informed_orders_frame,
+        }
+        return Frames(makers, self)
 
     @property
     def has_priced_gaps(self) -> bool:
@@ -308,6 +319,9 @@ def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
 
 # Orders of the informed plans.
 
+# Total size and first period of the purchases of an option, by index of the future in whose informed plan they are.
+_InformedPurchases = dict[int, tuple[float, int]]
+
 
 def informed_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[InformedOrder]:
     """Return the orders of the informed plans, urgent ones first, then in the order of time."""
@@ -319,27 +333,18 @@ def informed_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> 
         if ever:
             later = [number for number in ever if number not in early] if early else None
             bought = early or ever
-            found.append(
-                (min(each.t for each in bought.values()), _informed_order(instance, questions, o, bought, later))
-            )
+            order = _informed_order(instance, questions, o, bought, later)
+            found.append((min(t for _, t in bought.values()), order))
     return [order for _, order in sorted(found, key=lambda each: (not each[1].is_urgent, each[0]))]
 
 
-@dataclass(frozen=True)
-class _InformedPurchase:
-    """The purchases of an option in one plan: total size, and first period."""
-
-    size: float
-    t: int
-
-
-def _informed_purchases(plans: Sequence[Sequence[Decision]], option: str, before: int) -> dict[int, _InformedPurchase]:
-    """Return the purchases of an option before a period in the informed plans, by index of the future."""
+def _informed_purchases(plans: Sequence[Sequence[Decision]], option: str, before: int) -> _InformedPurchases:
+    """Return the purchases of an option before a period in the informed plans."""
     found = {}
     for number, plan in enumerate(plans):
         some = [each for each in plan if each.option == option and each.t < before]
         if some:
-            found[number] = _InformedPurchase(sum(each.size for each in some), min(each.t for each in some))
+            found[number] = sum(each.size for each in some), min(each.t for each in some)
     return found
 
 
@@ -347,12 +352,12 @@ def _informed_order(
     instance: Instance,
     questions: Sequence[TimedQuestion],
     option: str,
-    bought: dict[int, _InformedPurchase],
+    bought: _InformedPurchases,
     later: Sequence[int] | None,
 ) -> InformedOrder:
     """Return the order of an option; `later` are the futures that buy it later, None if the order is not urgent."""
     tree, label = instance.tree, instance.horizon.label
-    sizes, times = [each.size for each in bought.values()], [each.t for each in bought.values()]
+    sizes, times = zip(*bought.values(), strict=True)
     depends_on, on, branches = _dependence(instance, questions, bought)
     in_all = depends_on == "no regret"
     if later and len(bought) + len(later) == len(tree.futures):
