@@ -49,7 +49,7 @@ from optimizer.report.tables.stress import (
     varied_name,
     weak_spot,
 )
-from optimizer.studies.alternatives_result import Alternatives
+from optimizer.studies.alternatives_result import OPTION_VERDICTS, Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
@@ -59,7 +59,6 @@ from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress_result import Stress
-from optimizer.studies.study_frames import OPTION_VERDICTS
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si, signed_amount
 

@@ -59,6 +59,11 @@ class FrameColumn:
     # Function from the object of a row to the value; by default the attribute with the column's name.
     of: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
+    @classmethod
+    def several(cls, form: Form, unit: str, *names: str) -> "tuple[FrameColumn, ...]":
+        """Return columns of one form and unit."""
+        return tuple(cls(name, unit=unit, form=form) for name in names)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields without `of`, which cannot be sent to another process."""
         return {**vars(self), "of": None}

@@ -6,5 +6,5 @@ answers       comparison, explanation, evaluation, cost_shares, `<question>_resu
 searches      conclusion (search, then audit, then result), what_if, given_plan, budget_sweep, first_order,
               reinforcement: shared by several questions
 figures       outcomes, purchases, delays, shocks, supply_chain, summary, boxes, cost_tolerance: shared too
-tables        frames, study_frames, evaluation_frames, requirements_frames, requirements_assessment
+tables        frames, evaluation_frames, requirements_frames, requirements_assessment; others beside their answers
 """

@@ -8,10 +8,9 @@ Alternative   one of the plans, with its distance from those before it
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from optimizer.results.frames import Frames
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
-from optimizer.studies import study_frames
 from optimizer.studies.cost_tolerance import ToleranceBase
 
 AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
@@ -20,6 +19,8 @@ OptionVerdict = Literal["must-have", "real choice", "never worth it", "not settl
 SAME_PLAN = 0.05
 # Sizes are proven to this share of an option's largest.
 SIZE_ACCURACY = 5e-3
+# The order in which options are listed, by verdict.
+OPTION_VERDICTS = ("must-have", "real choice", "not settled", "never worth it")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Alternatives:
     @property
     def frames(self) -> Frames:
         """The frames by name (ranges, plans); attributes are pandas frames."""
-        return Frames({"ranges": study_frames.size_ranges, "plans": study_frames.alternative_plans}, self)
+        return Frames({"ranges": size_ranges_frame, "plans": alternative_plans_frame}, self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object documented in the manual; an unknown bound is null."""
@@ -147,3 +148,40 @@ def _row(each: SizeRange) -> dict[str, Any]:
         "least": end(each.least),
         "greatest": end(each.greatest),
     }
+
+
+def size_ranges_frame(found: Alternatives) -> Frame:
+    """Return a frame with a row per option: the least and the greatest size in any plan within the tolerance."""
+    columns = (
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("kind", "Lever"),
+        FrameColumn("verdict", form="verdict"),
+        FrameColumn("least", form="amount", of=lambda each: each.least.size),
+        FrameColumn("cheapest", "Cheapest\nplan", form="amount"),
+        FrameColumn("greatest", form="amount", of=lambda each: each.greatest.size),
+        FrameColumn("least_bound", form="amount", is_shown=False, of=lambda each: each.least.bound),
+        FrameColumn("greatest_bound", form="amount", is_shown=False, of=lambda each: each.greatest.bound),
+        FrameColumn("proven", form="yes", is_shown=False),
+    )
+    ordered = sorted(found.ranges, key=lambda each: OPTION_VERDICTS.index(each.verdict))
+    return Frame.of_items("ranges", "What they buy", ordered, columns)
+
+
+def alternative_plans_frame(found: Alternatives) -> Frame:
+    """Return a frame with a row per plan, the cheapest first."""
+    money, cheapest = found.cheapest.money, found.cheapest.total_cost
+    columns = (
+        FrameColumn("plan", is_index=True),
+        FrameColumn("total_cost", unit=money, form="exact"),
+        *FrameColumn.several("amount", money, "more", "outlay"),
+        *FrameColumn.several("count", "", "survived", "shocks"),
+        FrameColumn("survival_gap", unit=money, form="amount"),
+        FrameColumn("distance", form="amount"),
+    )
+    others = [(chr(ord("A") + i), each.result, each.distance) for i, each in enumerate(found.plans)]
+    rows = (
+        (name, each.total_cost, each.total_cost - cheapest, each.outlay, len(each.shocks_survived), len(each.shocks),
+         each.survival_gap, distance)
+        for name, each, distance in [("cheapest", found.cheapest, None), *others]
+    )  # fmt: skip
+    return Frame.of_rows("plans", "Plans that differ", columns, rows)

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from optimizer.disruptions.adversary import AdversarySpec, Method
+from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
-from optimizer.results.frames import Frames
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
-from optimizer.studies import study_frames
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 
 
@@ -188,10 +188,10 @@ class AttackResult:
     def frames(self) -> Frames:
         """The frames by name (shaping, deterred, segments, starts); attributes are pandas frames."""
         makers = {
-            "shaping": study_frames.shaping_attacks,
-            "deterred": study_frames.attacks_not_made,
-            "segments": study_frames.attacked_segments,
-            "starts": study_frames.attack_starts,
+            "shaping": shaping_attacks_frame,
+            "deterred": deterred_attacks_frame,
+            "segments": attacked_segments_frame,
+            "starts": attack_starts_frame,
         }
         return Frames(makers, self)
 
@@ -229,3 +229,86 @@ class AttackResult:
 
 def _dict(value: AttackDamage | ListedShocksPlan | LeastOutlay | None) -> dict[str, Any] | None:
     return None if value is None else asdict(value)
+
+
+def target_names(found: AttackResult, damage: AttackDamage) -> str:
+    """Return the names of the targets of an attack."""
+    targets = found.adversary.targets
+    return " + ".join(targets[name].name or name for name in damage.targets) or "nothing struck"
+
+
+def shaping_attacks_frame(found: AttackResult) -> Frame:
+    """Return a frame with a row per attack that shaped the plan: its gap under the do-nothing plan and the plan."""
+    money, is_deterrable = found.instance.money, bool(found.adversary.deterrents)
+
+    def of_attack(name: str, **how: Any) -> FrameColumn:
+        return FrameColumn(name, of=lambda each: getattr(each.with_plan, name), **how)
+
+    columns = (
+        FrameColumn("targets", is_index=True, of=lambda each: target_names(found, each.with_plan)),
+        of_attack("first", form="period", is_index=True, is_shown=False),
+        of_attack("last", form="period", is_shown=False),
+        FrameColumn("window", of=lambda each: windowed(each.with_plan.first, each.with_plan.last, "–")),
+        of_attack("price", unit=money, form="amount"),
+        of_attack("cost", label="Costs it", unit=money, form="enough", is_shown=is_deterrable),
+        FrameColumn("without", "Nothing bought", money, "amount", of=lambda each: each.without.gap),
+        FrameColumn("with_plan", "With the plan", money, "amount", of=lambda each: each.with_plan.gap),
+        of_attack("breaks", form="yes", is_shown=False),
+    )
+    note = "What each leaves below the floors, at shortage cost: with nothing bought, and with the plan.\n"
+    note += "Each was listed to find the plan; without it the plan may be the same."
+    return Frame.of_items("shaping", "Attacks among the shocks of the plan", found.shaping, columns, note)
+
+
+def deterred_attacks_frame(found: AttackResult) -> Frame:
+    """Return a frame with a row per attack that the plan deters: its cost to the adversary, the gap it would cause."""
+    money, budget = found.instance.money, found.adversary.attack_budget
+    columns = (
+        FrameColumn("targets", is_index=True, of=lambda each: target_names(found, each)),
+        FrameColumn("first", form="period", is_index=True, is_shown=False),
+        FrameColumn("last", form="period", is_shown=False),
+        FrameColumn("window", of=lambda each: windowed(each.first, each.last, "–")),
+        FrameColumn("price", unit=money, form="amount"),
+        FrameColumn("cost", "Costs it", money, "enough"),
+        FrameColumn("margin", "Margin", money, "amount", of=lambda each: each.cost - budget),
+        FrameColumn("gap", "Would leave", money, "amount"),
+    )
+    note = "Costs it: prices and what leverage adds when it begins. Margin: above the attack budget.\n"
+    note += "Would leave: below the floors, at shortage cost, were it made all the same."
+    return Frame.of_items("deterred", "Attacks that the plan deters", found.deterred, columns, note)
+
+
+def attacked_segments_frame(found: AttackResult) -> Frame:
+    """Return a frame with a row per segment with a shortage in the worst attack."""
+    money, worst = found.instance.money, found.worst
+    columns = (
+        FrameColumn("segment", form="name", is_index=True),
+        FrameColumn("service", "Served/floor", "share", "percent"),
+        FrameColumn("floor", unit="share", form="percent", is_shown=False),
+        FrameColumn("unserved", "Unserved", "t", "amount"),
+        FrameColumn("below_floor", "Below floor", "t", "amount"),
+        FrameColumn("gap", "Survival gap", money, "amount"),
+        FrameColumn("damage", "Loss", money, "amount"),
+    )
+    rows = (
+        (d, each.service, each.floor, each.unserved, each.below_floor, each.gap, each.damage)
+        for d, each in (worst.segments.items() if worst is not None else ())
+    )
+    note = "Over the window; served: in the weakest period, % of demand. Survival gap: what is below the "
+    note += "floor, loss: all that is unserved, at shortage cost. Segments served in full: not shown."
+    return Frame.of_rows("segments", "The worst attack", columns, rows, note)
+
+
+def attack_starts_frame(found: AttackResult) -> Frame:
+    """Return a frame with a row per start: the worst attack, and the least attack budget that breaks the plan."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("start", form="period", is_index=True),
+        FrameColumn("worst", "Worst attack", of=lambda each: each.worst and target_names(found, each.worst)),
+        FrameColumn("gap", unit=money, form="amount", of=lambda each: each.worst and each.worst.gap),
+        FrameColumn("breaks_at", unit=money, form="enough", of=lambda each: found.least_attack_budget(each.cheapest)),
+        FrameColumn("by", "By striking", of=lambda each: each.cheapest and target_names(found, each.cheapest)),
+    )
+    note = "Worst: of what the adversary can afford, what leaves most below the floors; none where no floor breaks. "
+    note += "Breaks at: the least attack budget that does."
+    return Frame.of_items("starts", "Every start", found.starts, columns, note)

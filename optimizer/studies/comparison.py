@@ -10,15 +10,15 @@ Frontier           for the report, the best plans of several budgets beside the 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.results.frames import Frames
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
-from optimizer.studies import study_frames
 from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import HELD_VALUE, NEGLIGIBLE
@@ -226,11 +226,11 @@ class Comparison(ReadOnly):
     def frames(self) -> Frames:
         """The frames by name (columns, least_outlay, lone_shocks, steps, breakpoints); attributes are pandas frames."""
         makers = {
-            "columns": study_frames.comparison_columns,
-            "least_outlay": study_frames.least_outlays_frame,
-            "lone_shocks": study_frames.lone_shocks,
-            "steps": study_frames.budget_steps,
-            "breakpoints": study_frames.breakpoints_frame,
+            "columns": comparison_columns_frame,
+            "least_outlay": least_outlays_frame,
+            "lone_shocks": lone_shocks_frame,
+            "steps": budget_steps_frame,
+            "breakpoints": breakpoints_frame,
         }
         return Frames(makers, self, next(iter(self.cases.values())).money)
 
@@ -339,3 +339,105 @@ class Frontier:
 def single_point(instance: Instance, result: Result) -> Frontier:
     """Return a frontier of the plan at hand only."""
     return Frontier((BudgetPoint(instance.policy.budget, result),), 0)
+
+
+def comparison_columns_frame(comparison: Comparison, money: str) -> Frame:
+    """Return a frame with a row per case and budget: figures, worst services by segment, sizes of options bought."""
+    found = comparison.figures()
+    segments, options = union(each["services"] for each in found), union(each["sizes"] for each in found)
+    names = {key: _name_in_cases(comparison, key) for key in (*segments, *options)}
+    columns = [
+        FrameColumn("case", is_index=True),
+        FrameColumn("budget", unit=money, form="exact", is_index=True),
+        FrameColumn("status"),
+        *FrameColumn.several("count", "", "survived", "shocks"),
+        FrameColumn("survival_gap", unit=money, form="amount"),
+        *FrameColumn.several("exact", money, "total_cost", "price_of_survival", "outlay"),
+        *(FrameColumn(f"{d} worst_service", f"{names[d]}: worst service", "share", "percent") for d in segments),
+        *(FrameColumn(f"{o} size", f"{names[o]}: size", "t/yr, t or level", "amount") for o in options),
+    ]
+    rows = (
+        (each["case"], each["budget"], each["status"], len(each["survived"]), each["shocks"],
+         *(each[name] for name in ("survival_gap", "total_cost", "price_of_survival", "outlay")),
+         *(each["services"].get(d, {}).get("worst_service") for d in segments),
+         *(each["sizes"].get(o, 0.0) for o in options)) for each in found
+    )  # fmt: skip
+    return Frame.of_rows("columns", "Side by side", columns, rows)
+
+
+def _name_in_cases(comparison: Comparison, key: str) -> str:
+    """Return the display name of a segment or an option in the first case that names it."""
+    names = (display_name(case, key) for case in comparison.cases.values())
+    return next((name for name in names if name != key), key)
+
+
+def union(parts: Iterable[Iterable[str]]) -> list[str]:
+    """Return the distinct names of all parts, in order of first occurrence."""
+    return list(dict.fromkeys(name for names in parts for name in names))
+
+
+def least_outlays_frame(comparison: Comparison, money: str) -> Frame:
+    """Return a frame with a row per case: the least outlay that survives all shocks, its bound, its total cost."""
+    columns = (
+        FrameColumn("case", is_index=True),
+        FrameColumn("status", is_shown=False),
+        FrameColumn("outlay", "Least outlay", money, "exact"),
+        FrameColumn("bound", "Proven: none below", money, "exact"),
+        FrameColumn("total_cost", "Total cost of its\ncheapest plan", money, "exact",
+                    of=lambda each: each.result and each.result.total_cost),
+    )  # fmt: skip
+    return Frame.of_items("least_outlay", "The least outlay that survives everything", comparison.least, columns)
+
+
+def lone_shocks_frame(comparison: Comparison, money: str) -> Frame:
+    """Return a frame with a row per case and shock: the least outlay that survives this shock alone."""
+    columns = (
+        FrameColumn("case", is_index=True, of=lambda pair: pair[0]),
+        FrameColumn("shock", form="shock", is_index=True, of=lambda pair: pair[1].shock),
+        FrameColumn("status", of=lambda pair: pair[1].status),
+        FrameColumn("outlay", "Least outlay", money, "exact", of=lambda pair: pair[1].outlay),
+        FrameColumn("bound", unit=money, form="exact", of=lambda pair: pair[1].bound),
+    )
+    pairs = ((case, each) for case, some in comparison.alone.items() for each in some)
+    return Frame.of_items("lone_shocks", "Least outlay for each shock alone", pairs, columns)
+
+
+def budget_steps_frame(comparison: Comparison, money: str) -> Frame:
+    """Return a frame with a row per budget: the changes with `more` money than it, with proven lower and upper ends."""
+
+    def ends(name: str, label: str) -> tuple[FrameColumn, ...]:
+        """Return columns for a difference and its proven lower and upper ends."""
+        return (
+            FrameColumn(name, label, money, "amount", of=lambda step: getattr(step, name).value),
+            FrameColumn(f"{name}_low", "", money, "amount", is_shown=False, of=lambda step: getattr(step, name).low),
+            FrameColumn(f"{name}_high", "", money, "amount", is_shown=False, of=lambda step: getattr(step, name).high),
+        )
+
+    columns = (
+        FrameColumn("case", is_index=True),
+        FrameColumn("budget", unit=money, form="exact", is_index=True),
+        FrameColumn("more", unit=money, form="exact", is_shown=False),
+        *ends("gap", "Gap"),
+        FrameColumn("survived_before", "Survives", form="count", of=lambda step: len(step.before.shocks_survived)),
+        FrameColumn("survived_after", form="count", is_shown=False, of=lambda step: len(step.after.shocks_survived)),
+        *ends("cost", "Total cost"),
+    )
+    return Frame.of_items("steps", "What more money buys", comparison.steps, columns)
+
+
+def breakpoints_frame(comparison: Comparison, money: str) -> Frame:
+    """Return a frame with a row per change of the plan: the budgets between which it is, and what it adds and drops."""
+
+    def names(part: str, **how: Any) -> FrameColumn:
+        return FrameColumn(part, of=lambda change: ", ".join(change.parts[part]), **how)
+
+    columns = (
+        FrameColumn("case", is_index=True),
+        FrameColumn("above", "Budget", money, "exact", is_index=True),
+        FrameColumn("at", unit=money, form="exact", is_shown=False),
+        names("added", label="Builds"),
+        names("dropped", is_shown=False),
+        names("survived", label="Shocks"),
+        names("lost", is_shown=False),
+    )
+    return Frame.of_items("breakpoints", "Where the plan changes", comparison.changes, columns)

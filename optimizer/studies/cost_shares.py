@@ -125,7 +125,7 @@ class CostShares:
     @property
     def frames(self) -> Frames:
         """All tables by name (shares, coalitions), each as a pandas frame."""
-        return Frames({"shares": member_shares, "coalitions": coalition_costs}, self)
+        return Frames({"shares": member_shares_frame, "coalitions": coalition_costs_frame}, self)
 
     @cached_property
     def costs(self) -> Mapping[Coalition, float]:
@@ -295,7 +295,7 @@ def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:
     }
 
 
-def member_shares(found: CostShares) -> Frame:
+def member_shares_frame(found: CostShares) -> Frame:
     """Build the frame of payments, a row for each member: alone and by each solution, beyond its no-shock cost."""
     money = found.instance.money
 
@@ -318,7 +318,7 @@ def member_shares(found: CostShares) -> Frame:
     return Frame.of_items("shares", "Who pays what", found.shares, columns)
 
 
-def coalition_costs(found: CostShares) -> Frame:
+def coalition_costs_frame(found: CostShares) -> Frame:
     """Build the frame of coalitions, a row for each: its cost, the proven bound, and its payment by each solution."""
     money = found.instance.money
 

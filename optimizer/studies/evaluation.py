@@ -11,8 +11,8 @@ from optimizer.results.frames import Frames
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result
-from optimizer.studies import evaluation_frames, study_frames
-from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies import evaluation_frames
+from optimizer.studies.comparison import Comparison, ComparisonColumn, comparison_columns_frame
 from optimizer.tolerances import NEGLIGIBLE
 
 OPTIMUM = "optimum"
@@ -276,11 +276,11 @@ class PlanEvaluation:
         """The frames by name (columns, lacks, missing, waste, rules); attributes are pandas frames."""
         return Frames(
             {
-                "columns": lambda: study_frames.comparison_columns(self.comparison, self.instance.money),
-                "lacks": lambda: evaluation_frames.lacks(self),
+                "columns": lambda: comparison_columns_frame(self.comparison, self.instance.money),
+                "lacks": lambda: evaluation_frames.lacks_frame(self),
                 "missing": lambda: evaluation_frames.plan_changes_frame(self, "need"),
                 "waste": lambda: evaluation_frames.plan_changes_frame(self, "waste"),
-                "rules": lambda: evaluation_frames.rules_broken(self),
+                "rules": lambda: evaluation_frames.broken_rules_frame(self),
             }
         )
 
@@ -364,15 +364,15 @@ class FuturesEvaluation:
         """The frames by name (plans, futures, lacks, missing, waste, uses, rules); attributes are pandas frames."""
         return Frames(
             {
-                "plans": lambda: evaluation_frames.plans_side_by_side(self),
-                "futures": lambda: evaluation_frames.plans_by_future(self),
-                "lacks": lambda: evaluation_frames.stack_evaluations(self, evaluation_frames.lacks),
-                "missing": lambda: evaluation_frames.branch_changes(self, "need"),
-                "waste": lambda: evaluation_frames.branch_changes(self, "waste"),
-                "uses": lambda: evaluation_frames.purchase_uses(
+                "plans": lambda: evaluation_frames.evaluated_plans_frame(self),
+                "futures": lambda: evaluation_frames.plans_by_future_frame(self),
+                "lacks": lambda: evaluation_frames.stack_evaluations(self, evaluation_frames.lacks_frame),
+                "missing": lambda: evaluation_frames.branch_changes_frame(self, "need"),
+                "waste": lambda: evaluation_frames.branch_changes_frame(self, "waste"),
+                "uses": lambda: evaluation_frames.purchase_uses_frame(
                     (plan, each) for plan in self.plans for each in plan.uses or ()
                 ),
-                "rules": lambda: evaluation_frames.stack_evaluations(self, evaluation_frames.rules_broken),
+                "rules": lambda: evaluation_frames.stack_evaluations(self, evaluation_frames.broken_rules_frame),
             }
         )
 

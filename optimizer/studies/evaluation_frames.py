@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHANGE_TITLES = {"need": ("missing", "What is missing"), "waste": ("waste", "What the plan could do without")}
 
 
-def lacks(found: "PlanEvaluation") -> Frame:
+def lacks_frame(found: "PlanEvaluation") -> Frame:
     """Build the frame of shortages, a row for each plan, shock and segment below its floor."""
     money = found.instance.money
     columns = (
@@ -90,7 +90,7 @@ def _changes_of(found: "PlanEvaluation | FuturesEvaluation", part: str) -> Itera
             yield plan, each, (each.option, each.period, each.before, each.after, unit, sign * each.money)
 
 
-def rules_broken(found: "PlanEvaluation") -> Frame:
+def broken_rules_frame(found: "PlanEvaluation") -> Frame:
     """Build the frame of broken rules, a row for each plan and rule."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -108,7 +108,7 @@ def rules_broken(found: "PlanEvaluation") -> Frame:
     return Frame.of_rows("rules", "Rules broken, not enforced", columns, rows)
 
 
-def plans_side_by_side(found: "FuturesEvaluation") -> Frame:
+def evaluated_plans_frame(found: "FuturesEvaluation") -> Frame:
     """Build the frame of plans over all futures, a row for each plan and one for the adaptive optimum."""
     money, measure = found.instance.money, str(found.instance.policy.objective)
     is_expected = measure == "expected cost"
@@ -135,7 +135,7 @@ def _over_futures(result: FuturesResult) -> tuple[Any, ...]:
     return survived, *costs, result.survival_gap, result.outlay
 
 
-def branch_changes(found: "FuturesEvaluation", part: str) -> Frame:
+def branch_changes_frame(found: "FuturesEvaluation", part: str) -> Frame:
     """Build the frame of missing or unneeded purchases (`part`), a row for each, with its branches."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -152,7 +152,7 @@ def branch_changes(found: "FuturesEvaluation", part: str) -> Frame:
     return Frame.of_rows(*CHANGE_TITLES[part], columns, rows, note)
 
 
-def purchase_uses(uses: Iterable[tuple[Any, Any]]) -> Frame:
+def purchase_uses_frame(uses: Iterable[tuple[Any, Any]]) -> Frame:
     """Build the frame of uses, pairs of plan and `PurchaseUse`: a row for each, with the branches that need it."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -175,7 +175,7 @@ def purchase_uses(uses: Iterable[tuple[Any, Any]]) -> Frame:
     return Frame.of_rows("uses", "Of use in some futures only", columns, rows, note)
 
 
-def plans_by_future(found: "FuturesEvaluation") -> Frame:
+def plans_by_future_frame(found: "FuturesEvaluation") -> Frame:
     """Build the frame of futures, a row for each plan and future."""
     money = found.instance.money
     columns = (

@@ -4,9 +4,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from optimizer.results.frames import Frames
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
-from optimizer.studies import study_frames
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 
 PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
@@ -177,9 +176,9 @@ class Explanation:
     def frames(self) -> Frames:
         """The frames by name (worths, deadlines, repairs); attributes are pandas frames."""
         makers = {
-            "worths": study_frames.part_values_frame,
-            "deadlines": study_frames.deadlines_frame,
-            "repairs": study_frames.repairs_frame,
+            "worths": part_values_frame,
+            "deadlines": deadlines_frame,
+            "repairs": repairs_frame,
         }
         return Frames(makers, self)
 
@@ -203,3 +202,38 @@ class Explanation:
             "reason": None if self.reason is None else asdict(self.reason),
             "repairs": [asdict(repair) for repair in self.repairs],
         }
+
+
+def part_values_frame(found: Explanation) -> Frame:
+    """Return a frame with a row per shock, lever, floor or delay: the change of cost without it, or with the delay."""
+    columns = (
+        FrameColumn("kind", is_index=True),
+        FrameColumn("of", form="object", is_index=True),
+        FrameColumn("survives", form="yes"),
+        *FrameColumn.several("amount", found.result.money, "change", "low", "high", "outlay", "needed"),
+        FrameColumn("is_money", "Money helps", form="yes"),
+        FrameColumn("months", "By", "months", "amount"),
+    )
+    return Frame.of_items("worths", "What each part is worth", found.part_values, columns)
+
+
+def deadlines_frame(found: Explanation) -> Frame:
+    """Return a frame with a row per option that is bought: when it is ordered, and its latest order."""
+    columns = (
+        FrameColumn("option", form="object", is_index=True),
+        *FrameColumn.several("period", "", "ordered", "as_planned", "anyhow"),
+        FrameColumn("can_be_left_out", form="yes"),
+    )
+    return Frame.of_items("deadlines", "When each is ordered, and the latest order", found.deadlines, columns)
+
+
+def repairs_frame(found: Explanation) -> Frame:
+    """Return a frame with a row per repair: the smallest change that works, what is proven beyond it, the cost."""
+    columns = (
+        FrameColumn("kind", is_index=True),
+        FrameColumn("of", form="object", is_index=True),
+        FrameColumn("works", form="yes"),
+        *FrameColumn.several("exact", "", "amount", "beyond"),
+        *FrameColumn.several("exact", found.result.money, "cost", "outlay"),
+    )
+    return Frame.of_items("repairs", "Repairs, each tried by itself", found.repairs, columns)

@@ -1,7 +1,7 @@
 """Frames of a plan and of a plan for several futures: the only definition of the columns of their tables.
 
 A figure computed elsewhere becomes a column here and thereby appears in pandas, and in each table, CSV file and sheet
-that shows the frame whole. Studies have theirs in `study_frames`, or beside their results.
+that shows the frame whole. Studies have theirs beside their results.
 """
 
 import math
@@ -30,8 +30,8 @@ def result_frames(result: Result) -> Frames:
     return Frames(
         {
             "builds": lambda: builds_frame(instance, result),
-            "stock": lambda: stocks_by_period(instance, result, "stock", result.plan.stocks),
-            "purchased": lambda: stocks_by_period(instance, result, "purchased", result.plan.fills),
+            "stock": lambda: stocks_by_period_frame(instance, result, "stock", result.plan.stocks),
+            "purchased": lambda: stocks_by_period_frame(instance, result, "purchased", result.plan.fills),
             "survival": lambda: survival_frame(result),
             "services": lambda: services_frame(result),
             "dependence": lambda: _dependence_frame("dependence", result.shares),
@@ -102,7 +102,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
     return note + in_force_words(instance, result.plan, moves) + outlay_note(instance, result, moves)
 
 
-def stocks_by_period(instance: Instance, result: Result, name: str, rows: Mapping[str, Iterable[float]]) -> Frame:
+def stocks_by_period_frame(instance: Instance, result: Result, name: str, rows: Mapping[str, Iterable[float]]) -> Frame:
     """Build the frame ``stock``, t at the end of each period (row) by stockpile, or ``purchased``, t bought in it."""
     title = {"stock": "Stock at the end of each period", "purchased": "Purchases of stock"}[name]
     columns = [FrameColumn("period", form="period", is_index=True)]

@@ -26,11 +26,11 @@ import numpy as np
 
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
-from optimizer.results.frames import Frames
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread, bought_in_samples_frame, finite_or_none
-from optimizer.studies import study_frames
 from optimizer.studies.boxes import CONFIDENCE
+from optimizer.studies.comparison import union
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 from optimizer.tolerances import POSITIVE, ROUNDING
 
@@ -284,9 +284,9 @@ class Sensitivity:
         """The frames by name (ends, switching, importance, bought_in_samples); attributes are pandas frames."""
         bought = self.sampled.bought if self.sampled else {}
         makers = {
-            "ends": study_frames.tornado_ends,
-            "switching": study_frames.switching_values,
-            "importance": study_frames.importance_frame,
+            "ends": tornado_ends_frame,
+            "switching": switching_values_frame,
+            "importance": importance_frame,
             "bought_in_samples": lambda found: bought_in_samples_frame(bought, found.base.bought),
         }
         return Frames(makers, self)
@@ -312,3 +312,54 @@ class Sensitivity:
             "screened": [asdict(each) for each in self.screened],
             "notes": list(self.notes),
         }
+
+
+def tornado_ends_frame(found: Sensitivity) -> Frame:
+    """Return a frame with a row per uncertain number and end: the outcome of the plan with the number at that end."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("number", is_index=True),
+        FrameColumn("end", is_index=True),
+        FrameColumn("value", form="amount"),
+        FrameColumn("status"),
+        FrameColumn("cost", unit=money, form="exact"),
+        FrameColumn("gap", unit=money, form="amount"),
+        FrameColumn("shocks_failed", form="count"),
+    )
+    rows = (
+        (bar.number.name, name, value, end.status, *((end.cost, end.gap, end.failed) if end.has_plan else (None,) * 3))
+        for bar in found.bars
+        for name, value, end in (("low", bar.number.first.low, bar.low), ("high", bar.number.first.high, bar.high))
+    )
+    return Frame.of_rows("ends", "Each number alone", columns, rows)
+
+
+def switching_values_frame(found: Sensitivity) -> Frame:
+    """Return a frame with a row per switching value: the values of a number between which the plan changes."""
+    columns = (
+        FrameColumn("number", "Uncertain number", is_index=True, of=lambda pair: pair[0].number.name),
+        FrameColumn("end", is_index=True, is_shown=False, of=lambda pair: pair[1].end),
+        FrameColumn("value", form="exact", of=lambda pair: pair[0].number.moving_to(pair[1].end).value),
+        FrameColumn("same", "Changes\nbetween", form="exact", of=lambda pair: pair[1].same),
+        FrameColumn("other", form="exact", is_shown=False, of=lambda pair: pair[1].other),
+        FrameColumn("status", of=lambda pair: pair[1].outcome.status),
+    )
+    pairs = ((bar, flip) for bar in found.bars for flip in bar.flips)
+    return Frame.of_items("switching", "Where the plan changes", pairs, columns)
+
+
+def importance_frame(found: Sensitivity) -> Frame:
+    """Return a frame with a row per uncertain number: first-order indices of cost and gap, and their half widths."""
+    sampled = found.sampled
+    columns = (
+        FrameColumn("number", "Uncertain number", is_index=True),
+        FrameColumn("s1_cost", "S1 of the cost", "share", "amount"),
+        FrameColumn("margin_cost", unit="share", form="amount", is_shown=False),
+        FrameColumn("s1_gap", "S1 of the gap", "share", "amount"),
+        FrameColumn("margin_gap", unit="share", form="amount", is_shown=False),
+    )
+    of_cost = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_cost}
+    of_gap = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_gap}
+    none = (None, None)
+    rows = ((name, *of_cost.get(name, none), *of_gap.get(name, none)) for name in union([of_cost, of_gap]))
+    return Frame.of_rows("importance", "What the outcome depends on", columns, rows)

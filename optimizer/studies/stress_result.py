@@ -166,7 +166,7 @@ class Reinforcements:
         return own | {"mends": [addition.to_dict() for addition in self.additions]}
 
 
-def stress_samples(stress: "Stress") -> Frame:
+def stress_samples_frame(stress: "Stress") -> Frame:
     """Return a frame with a row per sample."""
     rows, demands = stress.rows, list(stress.instance.demands)
 
@@ -190,7 +190,7 @@ def stress_samples(stress: "Stress") -> Frame:
     return Frame("samples", "Samples", tuple(columns), tuple(columns.values()))
 
 
-def stress_services(stress: "Stress") -> Frame:
+def stress_services_frame(stress: "Stress") -> Frame:
     """Return a frame with a row per segment, those that fall below their floors most often first."""
     percent = [("mean", "Mean"), ("p5", "p5"), ("p50", "p50"), ("p95", "p95")]
     columns = (
@@ -205,7 +205,7 @@ def stress_services(stress: "Stress") -> Frame:
     return Frame.of_rows("services", "Service", columns, rows)
 
 
-def sample_groups(stress: "Stress") -> Frame:
+def sample_groups_frame(stress: "Stress") -> Frame:
     """Return a frame with a row per group of samples: by event, start, months and severity."""
     columns = (
         FrameColumn("by", form="word", is_index=True),
@@ -219,7 +219,7 @@ def sample_groups(stress: "Stress") -> Frame:
     return Frame.of_items("groups", "Where it is weak", stress.groups, columns)
 
 
-def broken_shocks(stress: "Stress") -> Frame:
+def broken_shocks_frame(stress: "Stress") -> Frame:
     """Return a frame with a row per reported shock that the plan fails, the worst first."""
     columns = (
         FrameColumn("shock", is_index=True, of=lambda each: each.name),
@@ -236,7 +236,7 @@ def broken_shocks(stress: "Stress") -> Frame:
     return Frame.of_items("worst", "The worst shocks", stress.worst, columns)
 
 
-def reinforcements(stress: "Stress") -> Frame:
+def reinforcements_frame(stress: "Stress") -> Frame:
     """Return a frame with a row per addition to the plan, checked on the shocks that the plan fails."""
     found, money = stress.reinforcements, stress.money
     tried, note = (found.checked, found.note) if found is not None else (0, "")
@@ -315,11 +315,11 @@ class Stress(ReadOnly):
     def frames(self) -> Frames:
         """The frames by name (samples, services, groups, worst, reinforcements); attributes are pandas frames."""
         makers = {
-            "samples": stress_samples,
-            "services": stress_services,
-            "groups": sample_groups,
-            "worst": broken_shocks,
-            "reinforcements": reinforcements,
+            "samples": stress_samples_frame,
+            "services": stress_services_frame,
+            "groups": sample_groups_frame,
+            "worst": broken_shocks_frame,
+            "reinforcements": reinforcements_frame,
         }
         return Frames(makers, self)
 

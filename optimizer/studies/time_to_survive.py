@@ -120,7 +120,7 @@ class Exposure:
         return any(own.months < other.months * (1.0 - SAME_TIME) for own, other in pairs)
 
 
-def months_survived(found: "TimeToSurvive") -> Frame:
+def months_survived_frame(found: "TimeToSurvive") -> Frame:
     """Return a frame with a row per chokepoint and year; months: infinite if floors hold for ever, None without a plan.
 
     If floors fail without any cut, the first rows report how long they hold without one.
@@ -164,7 +164,7 @@ class TimeToSurvive:
     @property
     def frames(self) -> Frames:
         """The frames by name (months); attributes are pandas frames."""
-        return Frames({"months": months_survived}, self)
+        return Frames({"months": months_survived_frame}, self)
 
     @property
     def ending(self) -> tuple[Exposure, ...]:

@@ -18,9 +18,10 @@ from optimizer.report.narrative import difference_text
 from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import ValueRow, ValueRows, heading, value_cells
 from optimizer.report.tables.futures_study import timing_text, worth_text
+from optimizer.report.tables.render import VERDICT_WORDS
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
-from optimizer.studies.alternatives_result import Alternatives
+from optimizer.studies.alternatives_result import OPTION_VERDICTS, Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares
@@ -29,7 +30,6 @@ from optimizer.studies.explanation import Explanation, PartValue, Repair
 from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
-from optimizer.studies.study_frames import OPTION_VERDICTS, VERDICT_WORDS
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 

@@ -13,12 +13,11 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
 from optimizer.report.narrative import GAPS_PRICED, base_name
 from optimizer.report.tables.plan import plan_tables
-from optimizer.report.tables.render import closing_lines, cross_table, screen_table
+from optimizer.report.tables.render import VERDICT_WORDS, closing_lines, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
-from optimizer.studies.alternatives_result import SAME_PLAN, Alternatives, RangeEnd, SizeRange
+from optimizer.studies.alternatives_result import OPTION_VERDICTS, SAME_PLAN, Alternatives, RangeEnd, SizeRange
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.study_frames import OPTION_VERDICTS, VERDICT_WORDS
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import fixed, short, si, si_down, si_up, signed_amount
 

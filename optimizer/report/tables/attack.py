@@ -20,8 +20,7 @@ from optimizer.report.tables.budgets import no_outlay_words
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, closing_lines, screen_table
 from optimizer.results.frames import FrameRow
-from optimizer.studies.attack_result import AttackDamage, AttackResult, LeastOutlay
-from optimizer.studies.study_frames import targets_struck
+from optimizer.studies.attack_result import AttackDamage, AttackResult, LeastOutlay, target_names
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
@@ -198,7 +197,7 @@ def _attack_and_price(found: AttackResult, attack: AttackDamage) -> str:
 
 
 def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
-    return f"{targets_struck(found, attack)} from {attack.first} on"
+    return f"{target_names(found, attack)} from {attack.first} on"
 
 
 def _first_attacks(found: AttackResult, name: str, **cells: CellRenderer) -> Table | None:

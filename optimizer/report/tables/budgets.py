@@ -26,11 +26,11 @@ from optimizer.studies.comparison import (
     ComparisonColumn,
     Frontier,
     LoneShock,
+    union,
 )
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.shocks import ShockRow, shock_rows
-from optimizer.studies.study_frames import union
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si, si_down, si_up
 

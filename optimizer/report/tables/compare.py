@@ -29,10 +29,9 @@ from optimizer.report.tables.budgets import (
 from optimizer.report.tables.render import closing_lines, cross_table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.comparison import Comparison, ComparisonColumn, union
 from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.studies.purchases import sizes_bought, years_bought
-from optimizer.studies.study_frames import union
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_up
 

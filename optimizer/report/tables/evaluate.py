@@ -33,7 +33,7 @@ from optimizer.studies.evaluation import (
     PlanChange,
     PlanEvaluation,
 )
-from optimizer.studies.evaluation_frames import purchase_uses
+from optimizer.studies.evaluation_frames import purchase_uses_frame
 from optimizer.studies.futures.stages import ALL_BRANCHES, branches_in_words, find_stages
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 from optimizer.units import rounded_up, si
@@ -59,7 +59,7 @@ def _futures_parts(found: FuturesEvaluation, *, every: bool) -> Iterator[Rendera
     else:
         yield screen_table(found.instance, found.frames.frame("plans"))
     yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
-    idle = purchase_uses((plan, each) for plan in found.plans for each in plan.idle)
+    idle = purchase_uses_frame((plan, each) for plan in found.plans for each in plan.idle)
     yield from _changes_tables(found, idle)
     yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 

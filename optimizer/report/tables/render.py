@@ -25,7 +25,6 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, PART_NAMES, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
-from optimizer.studies.study_frames import VERDICT_WORDS
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MINUS, short, si, si_up, significant
 
@@ -39,6 +38,13 @@ RECORD = ".tables.json"
 CellRenderer = Callable[[FrameRow], str | Text]
 # Holds the place of a space while lines are wrapped: a character for private use, of the width of a space.
 _HELD = "\ue000"
+# Verdicts on options: a plan may leave out what is worth it for want of room, and may buy what it does not need.
+VERDICT_WORDS = {
+    "must-have": "in every plan",
+    "real choice": "in some plans",
+    "not settled": "not settled",
+    "never worth it": "in no plan",
+}
 # Writers of keys of the instance and of other values, by form; other forms are written by `str`.
 _NAMES: Mapping[Form, Callable[[Instance, Any], str]] = {
     "name": display_name,

@@ -32,6 +32,7 @@ from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import FutureOptimum
 from optimizer.algorithms.workers import Memory, Task, own_clock
+from optimizer.audit.result import measure_of_futures
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
 from optimizer.instance.questions import (
@@ -60,13 +61,12 @@ from optimizer.studies.futures.study_result import (
     MeasuredCost,
     QuestionTiming,
     Timing,
-    informed_cost,
+    ValueStatus,
     informed_orders,
-    value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import EXACT_GAP, HELD_VALUE, SAME_VALUE
+from optimizer.tolerances import EXACT_GAP, HELD_VALUE, POSITIVE, SAME_VALUE
 from optimizer.units import MoneyLike
 
 NO_ADVERSARY = "Values and plans are for the listed shocks: the adversary of the file is left out here."
@@ -453,3 +453,34 @@ def other_dates(instance: Instance, question: TimedQuestion) -> Iterator[tuple[T
     if question.t + horizon.per_year in horizon.periods:
         yield "later", question.t + horizon.per_year
     yield "never", None
+
+
+# Measures of plans.
+
+
+def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
+    """Return the measure of a plan for several futures."""
+    if not result.futures:
+        return MeasuredCost("stopped" if result.status == "stopped" else "none")
+    price = instance.policy.gap_price
+    cost = result.total_cost if price is None else measure_of_futures(instance, result.futures, price)
+    # The unproven part is the same for the measure with and without priced gaps.
+    bound = -math.inf if result.bound is None else cost - max(0.0, result.total_cost - result.bound)
+    status: ValueStatus = "stopped" if result.status == "stopped" else "proven"
+    # Negligible gaps of a plan that survives count as 0; a shortage below a floor at no cost is still no survival.
+    gap = 0.0 if result.survives else max(POSITIVE, result.survival_gap)
+    return MeasuredCost(status, cost, bound, gap, is_priced=price is not None)
+
+
+def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
+    """Return the measure of the informed plans of all futures; their regret is 0."""
+    kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
+    status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
+    gap = math.sumprod(weights, [0.0 if each.survives else max(POSITIVE, each.survival_gap) for each in own])
+    costs, bounds = [each.priced_cost for each in own], [each.priced_bound for each in own]
+    values = {
+        "regret": (0.0, 0.0),
+        "worst": (max(costs), max(bounds)),
+        "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
+    }
+    return MeasuredCost(status, *values[kind], gap, is_priced=instance.policy.gap_price is not None)

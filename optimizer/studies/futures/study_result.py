@@ -22,18 +22,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from optimizer.audit.result import measure_of_futures
 from optimizer.errors import Finding, Place
+from optimizer.instance.derived import size_unit
 from optimizer.instance.questions import TimedQuestion, find_ways, question_of, timed_questions
 from optimizer.instance.schema import Instance
-from optimizer.results.frames import Frames
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
-from optimizer.studies import study_frames
 from optimizer.studies.cost_tolerance import ProvenDifference, band_dict
-from optimizer.tolerances import POSITIVE
 
 # Other dates of answers.
 Timing = Literal["start", "earlier", "later", "never"]
@@ -214,11 +212,11 @@ class FuturesStudy(ReadOnly):
     def frames(self) -> Frames:
         """The frames by name (values, questions, futures, regret, orders); attributes are pandas frames."""
         makers = {
-            "values": study_frames.values_frame,
-            "questions": study_frames.question_timings,
-            "futures": study_frames.futures_informed,
-            "regret": study_frames.plans_followed,
-            "orders": study_frames.informed_orders_frame,
+            "values": values_frame,
+            "questions": question_timings_frame,
+            "futures": informed_futures_frame,
+            "regret": regret_frame,
+            "orders": informed_orders_frame,
         }
         return Frames(makers, self)
 
@@ -287,34 +285,6 @@ class FuturesStudy(ReadOnly):
             **{key: None if own is None else finite_or_none(getattr(own, name)) for key, name in names.items()},
             "survives": None if own is None else own.survives,
         }
-
-
-def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
-    """Return the measure of a plan for several futures."""
-    if not result.futures:
-        return MeasuredCost("stopped" if result.status == "stopped" else "none")
-    price = instance.policy.gap_price
-    cost = result.total_cost if price is None else measure_of_futures(instance, result.futures, price)
-    # The unproven part is the same for the measure with and without priced gaps.
-    bound = -math.inf if result.bound is None else cost - max(0.0, result.total_cost - result.bound)
-    status: ValueStatus = "stopped" if result.status == "stopped" else "proven"
-    # Negligible gaps of a plan that survives count as 0; a shortage below a floor at no cost is still no survival.
-    gap = 0.0 if result.survives else max(POSITIVE, result.survival_gap)
-    return MeasuredCost(status, cost, bound, gap, is_priced=price is not None)
-
-
-def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
-    """Return the measure of the informed plans of all futures; their regret is 0."""
-    kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
-    status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
-    gap = math.sumprod(weights, [0.0 if each.survives else max(POSITIVE, each.survival_gap) for each in own])
-    costs, bounds = [each.priced_cost for each in own], [each.priced_bound for each in own]
-    values = {
-        "regret": (0.0, 0.0),
-        "worst": (max(costs), max(bounds)),
-        "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
-    }
-    return MeasuredCost(status, *values[kind], gap, is_priced=instance.policy.gap_price is not None)
 
 
 # Orders of the informed plans.
@@ -434,3 +404,90 @@ def _relevant(instance: Instance, questions: Sequence[TimedQuestion], having: Co
                 found.append(question)
                 break
     return found
+
+
+def values_frame(found: FuturesStudy) -> Frame:
+    """Build the frame of values, a row for each cost and each value of information or flexibility, with its bounds."""
+    columns = (
+        FrameColumn("what", is_index=True),
+        *FrameColumn.several("exact", found.instance.money, "low", "high"),
+        FrameColumn("status"),
+    )
+    rows: list[tuple[Any, ...]] = [(kind, each.bound, each.cost, each.status) for kind, each in found.costs.items()]
+    for name in ("flexibility", "information"):
+        value = getattr(found, name)
+        if value is not None:
+            rows.append((name, value.low, value.high, ""))
+    note = "Perfect: the informed plans, which know every answer from the start."
+    return Frame.of_rows("values", "Costs and values", columns, rows, note)
+
+
+def question_timings_frame(found: FuturesStudy) -> Frame:
+    """Build the frame of questions, a row for each question and alternative date of its answer."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("question", is_index=True),
+        FrameColumn("asked", "Answer in", form="period"),
+        FrameColumn("timing", is_index=True),
+        FrameColumn("known", "Known in", form="period"),
+        *FrameColumn.several("exact", money, "cost", "bound"),
+        FrameColumn("gap", unit=money, form="amount"),
+        *FrameColumn.several("exact", money, "difference", "low", "high"),
+        FrameColumn("status"),
+    )
+    rows = []
+    for each in found.questions:
+        value, band = each.value, each.difference
+        cost = (None, None, None) if value is None else (value.cost, value.bound, value.gap)
+        proven = (None, None, None) if band is None else (band.value, band.low, band.high)
+        status = "stopped" if value is None else value.status
+        rows.append((each.question, each.asked, each.timing, each.known, *cost, *proven, status))
+    return Frame.of_rows("questions", "Each question at another date", columns, rows)
+
+
+def informed_futures_frame(found: FuturesStudy) -> Frame:
+    """Build the frame of futures, a row for each: under the adaptive plan, and under its informed plan."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("future", is_index=True),
+        FrameColumn("probability", unit="share", form="tenth"),
+        *FrameColumn.several("exact", money, "adaptive_cost", "least_cost", "least_bound", "outlay"),
+        FrameColumn("gap", unit=money, form="amount"),
+        FrameColumn("survives", form="yes"),
+    )
+    names = ("name", "probability", "adaptive_cost", "least_cost", "least_bound", "outlay", "gap", "survives")
+    rows = ([row[name] for name in names] for row in map(found.figures_in, range(len(found.instance.tree.futures))))
+    return Frame.of_rows("futures", "Each future", columns, rows)
+
+
+def regret_frame(found: FuturesStudy) -> Frame:
+    """Build the frame of regret, a row for each future's informed plan and each future in which it is followed."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("plan", "Plan of", is_index=True),
+        FrameColumn("future", "Followed in", is_index=True),
+        FrameColumn("survives", form="yes"),
+        *FrameColumn.several("exact", money, "cost", "regret"),
+        FrameColumn("gap", unit=money, form="amount"),
+        FrameColumn("rules", "Rules broken", of=lambda row: "; ".join(rule.where for rule in row.broken_rules)),
+    )
+    return Frame.of_items("regret", "The informed plan of each future, followed in all", found.followed, columns)
+
+
+def informed_orders_frame(found: FuturesStudy) -> Frame:
+    """Build the frame of orders, a row for each option that any informed plan buys."""
+    instance = found.instance
+    columns = (
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("hangs", "Depends on", of=lambda order: order.depends_on),
+        FrameColumn("is_urgent", "Before the first answer", form="yes"),
+        *FrameColumn.several("period", "", "first", "last"),
+        *FrameColumn.several("amount", "", "common", "smallest", "largest"),
+        FrameColumn("unit", of=lambda order: size_unit(instance, order.option)),
+        FrameColumn("questions", of=lambda order: ", ".join(order.questions)),
+        FrameColumn("branches", of=lambda order: ", ".join(order.branches)),
+        FrameColumn("open", of=lambda order: ", ".join(f"{name} ({period})" for name, period in order.open)),
+        FrameColumn("futures", of=lambda order: ", ".join(order.futures)),
+        FrameColumn("later", "Later in", of=lambda order: ", ".join(order.later)),
+    )
+    return Frame.of_items("orders", "Orders in the informed plans", found.orders or (), columns)
