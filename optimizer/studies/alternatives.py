@@ -4,8 +4,8 @@
     ranges     least min N[o], greatest max N[o], over all plans that keep the floors at a cost within the tolerance
     plans      near-optimal plans that are as different from each other as the search can find
 
-The plans found so far narrow a range first: a plan without the option settles its least size, a plan with as much of
-it as the relaxation allows settles its greatest size. Two cheap searches follow: for the cheapest plan without the
+The plans found so far narrow a range first: a plan without the option has its least size, a plan with as much of it as
+the relaxation allows its greatest size. Two cheap searches follow: for the cheapest plan without the
 option, which stops as soon as the cost is within the tolerance or proven to exceed it; and, by LPs near known plans
 only, for a plan with its largest size. Ends that remain open are moved by LPs with fixed integers, then by searches
 for the cheapest plan beyond the end that was found. Their bounds, or that of the LP relaxation of the size, prove how
@@ -143,7 +143,7 @@ def _with_ranges_and_plans(
     search = _near_search(instance, cheapest, found.cost_limit, settings, solver)
     search.record(cheapest.plan, cheapest.priced_cost)
     range_search = RangeSearch(search, settings.mip_gap)
-    range_search.settle(patience, listener)
+    range_search.search_ends(patience, listener)
     selection = _Selection(search, range_search.ranges(), patience)
     chosen = [] if clock.is_over else selection.choose_plans(found.plans_sought, listener)
     # Include the plans that the search for alternatives found on its way.
@@ -276,7 +276,7 @@ class RangeSearch:
         for o, option in self.options.items():
             option.requiring = [self.options[other] for other in options_requiring(search.instance, o)]
 
-    def settle(self, patience: float, listener: Listener) -> None:
+    def search_ends(self, patience: float, listener: Listener) -> None:
         """Search for both ends of every range until each is within the accuracy of its bound.
 
         Args:
@@ -290,7 +290,7 @@ class RangeSearch:
                 task = f"{what} size of {display_name(self.search.instance, o)}"
                 listener(Progress(task=task, done=done, total=ends))
                 with self.search.clock.for_at_most(patience):
-                    option.settle_least() if what == "least" else option.settle_greatest()
+                    option.search_least() if what == "least" else option.search_greatest()
                 self.search.narrow(o, option.low, option.high)
                 done += 1
         listener(Progress(done=ends, total=ends))
@@ -335,7 +335,7 @@ class _OptionSearch:
         """The greatest size in the plans found so far."""
         return max(map(self._size, self.search.found))
 
-    def settle_least(self) -> None:
+    def search_least(self) -> None:
         """Bring `least` and `low` together, and determine whether a plan exists without the option."""
         if self.search.clock.is_over or not all(map(self._buys, self.search.found)):
             return
@@ -365,7 +365,7 @@ class _OptionSearch:
         if self._is_open(self.least - self.low):
             self.low = max(self.low, min(self.least, self.search.lower_bound(size)))
 
-    def settle_greatest(self) -> None:
+    def search_greatest(self) -> None:
         """Bring `greatest` and `high` together."""
         if self.is_unbounded or self.search.clock.is_over or self.high - self.greatest <= self.tolerance:
             return

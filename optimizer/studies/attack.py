@@ -268,7 +268,7 @@ class _AttackedPlan:
         settings = replace(base.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
             solver.pseudo_costs = self.pseudo_costs
-            solver.learn(result.plan, frozenset())
+            solver.start_from(result.plan)
             answer = solver.ask()
         if answer.status != "optimal":
             return replace(found, stopped=found.stopped or self.clock.is_over)

@@ -310,5 +310,5 @@ def attack_starts_frame(found: AttackResult) -> Frame:
         FrameColumn("by", "By striking", of=lambda each: each.cheapest and target_names(found, each.cheapest)),
     )
     note = "Worst: of what the adversary can afford, what leaves most below the floors; none where no floor breaks. "
-    note += "Breaks at: the least attack budget that does."
+    note += "Breaks at: the least attack budget that breaks the plan."
     return Frame.of_items("starts", "Every start", found.starts, columns, note)

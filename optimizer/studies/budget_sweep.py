@@ -43,7 +43,7 @@ from optimizer.studies.conclusion import ResultWithBase, Timer, conclude, plan_w
 from optimizer.studies.cost_tolerance import ToleranceBase, before_tolerance_base
 from optimizer.studies.outcomes import relative_distance
 from optimizer.studies.solve import find_withstanding_outlay, search_robust
-from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
+from optimizer.studies.what_if import WhatIfResult, WhatIfSolver, keep_gains, solver_of_worker
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 
@@ -231,7 +231,7 @@ class BudgetSweep:
         own = self._results[case, budget]
         return own if own.baseline is None else self.known[case].best_within(budget, own)
 
-    def adopt(self, case: str, result: Result) -> None:
+    def add_result(self, case: str, result: Result) -> None:
         """Store a plan found elsewhere as the best of the case's own budget, and its tolerance base as the case's.
 
         A given plan is only stored as a start of searches.
@@ -382,7 +382,7 @@ def find_best_plan(
         solver = _solver(memory, instance, settings, clock)
         evaluator, timer = solver.evaluator(instance), Timer(began=time.perf_counter())
         no_shock = no_shock if _is_paid(instance, no_shock) else None
-        solver.learn(plan, frozenset())
+        solver.start_from(plan)
         solved = solver.search(instance, settings)
         return ResultWithBase(conclude(instance, settings, clock, timer, solved, evaluator, no_shock=no_shock))
 
@@ -414,7 +414,7 @@ def find_surviving_outlay(memory: Memory, instance: Instance, settings: Settings
     free = with_budget(instance, None)
     with own_clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
-        solver.learn(plan or Plan(), frozenset())
+        solver.start_from(plan or Plan())
         found = solver.ask(free, LEAST_OUTLAY, settings)
         if found.status == "infeasible" and plan is not None:
             found = solver.ask(with_eased_floors(free), LEAST_OUTLAY, settings)
@@ -468,9 +468,6 @@ def _lone_shock(name: str, solved: SearchResult | None) -> LoneShock:
 
 def _solver(memory: Memory, instance: Instance, settings: Settings, clock: Clock) -> WhatIfSolver:
     """Return the solver of this process with the given clock; its recourse LPs stay warm between tasks."""
-    if "solver" not in memory:
-        memory["solver"] = WhatIfSolver(instance, settings)
-        memory["solver"].learn_gains(memory.get(GAINS, {}))
-    solver: WhatIfSolver = memory["solver"]
+    solver = solver_of_worker(memory, instance, settings)
     solver.clock, solver.listener = clock, listener_of(memory)
     return solver

@@ -117,7 +117,7 @@ def compare(
     given, left_out = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:
-            sweep.adopt(next(iter(named)), known)
+            sweep.add_result(next(iter(named)), known)
         return _ComparisonBuilder(sweep, facts, more, on_part, given, left_out).run(chosen, resolution)
 
 
@@ -436,7 +436,7 @@ def frontier(
     sweep = BudgetSweep({CASE: instance.by_expected_cost()}, settings, clock, listener)
     sweep.is_attacked = result.adversary is not None
     with interruptible(clock, listener), sweep:
-        sweep.adopt(CASE, result)
+        sweep.add_result(CASE, result)
         if budgets is None:
             least = _least_outlay(sweep)
             budgets = budgets_up_to(_largest_outlay(sweep, least, result), instance.policy.budget)

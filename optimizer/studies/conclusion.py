@@ -437,7 +437,7 @@ def plan_with_base(
     timer, used = Timer(began=time.perf_counter()), first
     require_result(known, Result | None)
     with interruptible(solver.clock, solver.listener):
-        solver.learn(plan if known is None else known.plan, frozenset())
+        solver.start_from(plan if known is None else known.plan)
         found = known or solver.search(instance, first)
         no_shock = exact_no_shock(instance, settings, solver.clock, known)
         least = None if no_shock is None else no_shock.total_cost

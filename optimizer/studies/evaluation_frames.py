@@ -56,7 +56,7 @@ def plan_changes_frame(found: "PlanEvaluation", part: str) -> Frame:
     rows = ((plan.name, *values) for plan, _, values in _changes_of(found, part))
     made = [getattr(plan, part) for plan in found.plans]
     add_up = all(_is_all_outlay(each) for each in made if each is not None and each.changes)
-    said = "Money: capex, one-off fixed cost and stock; outlay: its budget_share of that, price support."
+    said = "Money: capex, one-off fixed cost and stock; outlay: the budget_share of that, and price support."
     note = " ".join([*([] if add_up else [said]), *_uneven_purchase_notes(found, made)])
     return Frame.of_rows(*CHANGE_TITLES[part], columns, rows, note)
 
@@ -171,7 +171,7 @@ def purchase_uses_frame(uses: Iterable[tuple[Any, Any]]) -> Frame:
          " ".join(each.futures), " ".join(each.needed_in))
         for plan, each in uses
     )  # fmt: skip
-    note = "Of use: the cheapest plan within this one that does as well in that future alone keeps it."
+    note = "Of use in a future: kept by the cheapest plan within this one that does as well in that future alone."
     return Frame.of_rows("uses", "Of use in some futures only", columns, rows, note)
 
 

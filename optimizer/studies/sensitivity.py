@@ -101,7 +101,7 @@ def _find_moved(
     except InstanceError:
         return VariantOutcome("unusable")
     with own_clock(memory, settings) as clock, WhatIfSolver(variant, settings, clock) as solver:
-        solver.learn(plan, held)
+        solver.start_from(plan, held)
         found = solver.ask()
         here = outcome(solver, variant, found)
         return _with_gap_in(instance, solver, here, found) if moved.takes_gap_as_is and here.has_plan else here
@@ -332,7 +332,7 @@ class _SensitivitySearch:
         with WhatIfSolver(self.instance, before_tolerance_base(settings), self.clock, self.listener) as solver:
             if known is not None and known.bound is not None:
                 # The search only has to find the held shocks and dual values of the known plan.
-                solver.learn(known.plan, frozenset())
+                solver.start_from(known.plan)
                 self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known)))
             else:
                 self.found = solver.ask()

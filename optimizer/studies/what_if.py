@@ -109,11 +109,7 @@ class WhatIfSolver:
         """Branching gains recorded so far, for a solver in another process."""
         return self.pseudo_costs[""].gains if "" in self.pseudo_costs else {}
 
-    def learn_gains(self, gains: Gains) -> None:
-        """Start from branching gains that were recorded elsewhere."""
-        self.pseudo_costs[""] = PseudoCosts(dict(gains))
-
-    def learn(self, plan: Plan | None, held: frozenset[str]) -> None:
+    def start_from(self, plan: Plan | None, held: frozenset[str] = frozenset()) -> None:
         """Set the plan (or None) from which the next what-if starts, and add shocks that its model holds."""
         self._plan, self._held = plan, self._held | held
 
@@ -153,7 +149,7 @@ class WhatIfSolver:
         if found.survives and math.isfinite(found.cost) and self._misses_free_floor(instance, problem, found.plan):
             found = replace(found, gap=POSITIVE)
         if found.status != "infeasible":
-            self.learn(found.plan, found.held)
+            self.start_from(found.plan, found.held)
         return replace(found, seconds=time.perf_counter() - began)
 
     def listener_of(self, problem: ProblemVariant) -> Listener:
@@ -178,7 +174,7 @@ class WhatIfSolver:
         They are known from an earlier what-if, or found by another search; all shocks if that search is stopped.
         """
         if not self._held:
-            self.learn(result.plan, frozenset())
+            self.start_from(result.plan)
             found = self.ask(settings=settings, bound=-math.inf if result.bound is None else result.bound)
             if found.status != "optimal":
                 return frozenset(event.name for event in self.instance.events)
@@ -208,6 +204,15 @@ class WhatIfSolver:
 def keep_gains(memory: Memory, gains: Gains) -> None:
     """Store the branching gains recorded before a worker's start in its memory."""
     memory[GAINS] = gains
+
+
+def solver_of_worker(memory: Memory, instance: Instance, settings: Settings) -> WhatIfSolver:
+    """Return the solver of this process, made for its first task, with the gains recorded before a worker's start."""
+    if "solver" not in memory:
+        memory["solver"] = WhatIfSolver(instance, settings)
+        memory["solver"].pseudo_costs[""] = PseudoCosts(dict(memory.get(GAINS, {})))
+    solver: WhatIfSolver = memory["solver"]
+    return solver
 
 
 def _operates_alike(one: Instance, other: Instance) -> bool:

@@ -46,7 +46,7 @@ from optimizer.studies.explain.repairs import (
 )
 from optimizer.studies.explain.what_ifs import WHAT_IF_SECONDS, ShortBudget, TimedWhatIfs
 from optimizer.studies.explanation import Deadline, Explanation, ExplanationPart, PartValue, Reason, Repair
-from optimizer.studies.what_if import GAINS, WhatIfSolver, keep_gains
+from optimizer.studies.what_if import WhatIfSolver, keep_gains, solver_of_worker
 from optimizer.tolerances import PLAN_GAP
 from optimizer.units import MoneyLike
 
@@ -131,8 +131,7 @@ def _open_what_ifs(memory: Memory, terms: WhatIfTerms) -> Iterator[TimedWhatIfs]
         yield memory["what_ifs"]
         return
     if "own" not in memory:
-        memory["own"] = TimedWhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings))
-        memory["own"].solver.learn_gains(memory.get(GAINS, {}))
+        memory["own"] = TimedWhatIfs(terms.instance, solver_of_worker(memory, terms.instance, terms.settings))
     what_ifs: TimedWhatIfs = memory["own"]
     with own_clock(memory, terms.settings) as what_ifs.solver.clock:
         yield what_ifs

@@ -145,7 +145,7 @@ class PartValuation:
             return self._value_without(part)
         if part.kind in ("family", "shock"):
             names = {event.name for event in instance.events}
-            variant = with_only_shocks(self.what_ifs.apart, names - set(part.left_out))
+            variant = with_only_shocks(self.what_ifs.events_apart, names - set(part.left_out))
         elif part.kind in ("later", "sooner"):
             variant = with_lead_times(instance, months_later=part.change, options=[part.of])
         else:
@@ -174,7 +174,7 @@ class PartValuation:
         """Find the cheapest surviving plan of a variant; the search starts from the explained plan."""
         # The plan is no valid start if a lever that it uses is left out.
         is_impossible = part.kind in ("lever", "kind")
-        self.what_ifs.solver.learn(None if is_impossible else self.context.plan, self.context.held)
+        self.what_ifs.solver.start_from(None if is_impossible else self.context.plan, self.context.held)
         bound = self.context.bound if self._can_only_cost(part.kind, is_freed=not rows) else None
         words = part.words(self.what_ifs.instance)
         return self.what_ifs.solve_survivable(words, variant, rows, bound=-math.inf if bound is None else bound)

@@ -71,7 +71,7 @@ def reason(what_ifs: TimedWhatIfs, result: Result, *, short_budget: ShortBudget 
             ignored.
     """
     # A conflict is what cannot be kept at any price of gaps: its plan leaves no gap that it could close.
-    instance = without_gap_price(what_ifs.apart if short_budget else without_budgets(what_ifs.apart))
+    instance = without_gap_price(what_ifs.events_apart if short_budget else without_budgets(what_ifs.events_apart))
     failing = [each.name for each in hardest_of(result.shocks) if each.fails]
     others = [event.name for event in instance.events if event.name not in failing]
     conflict = _find_conflict(what_ifs, instance, [*failing, *others])
@@ -232,7 +232,7 @@ def _explain_conflict(
 def size_limit(what_ifs: TimedWhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> SizeLimit | None:
     """Find the limit on a larger size of an option in a period, with the rest of a plan unchanged; None if unknown.
 
-    Budgets and shocks are ignored. The instance must be a variant of `TimedWhatIfs.apart`.
+    Budgets and shocks are ignored. The instance must be a variant of `TimedWhatIfs.events_apart`.
     """
     undisrupted = without_budgets(with_only_shocks(instance, ()))
     planned = math.fsum(build.size for build in plan.builds if build.option == option)
@@ -269,7 +269,7 @@ def barring_budget(what_ifs: TimedWhatIfs, instance: Instance, option: str) -> B
     """Find the budget that is too small for any size of an option; None if some size can be bought, or if none is.
 
     Shocks are left out, because whether an option can be paid does not depend on them. The instance must be a variant
-    of `TimedWhatIfs.apart`.
+    of `TimedWhatIfs.events_apart`.
     """
     policy = instance.policy
     is_empty = policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values))

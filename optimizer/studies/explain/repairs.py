@@ -265,7 +265,7 @@ def shorter_shocks(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
         words="shorter shocks",
         most=longest - 1,
         why=f"with every shock shortened to {horizon.months} month{'s' * (horizon.months > 1)}, not all are survived",
-        vary=lambda _, steps: with_windows_up_to(what_ifs.apart, (longest - steps) * horizon.months),
+        vary=lambda _, steps: with_windows_up_to(what_ifs.events_apart, (longest - steps) * horizon.months),
         amount=lambda steps: float((longest - steps) * horizon.months),
     )
     yield steps.repair(what_ifs)[0]

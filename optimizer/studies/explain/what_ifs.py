@@ -69,7 +69,7 @@ class TimedWhatIfs:
         solver: solves the what-ifs.
 
     Attributes:
-        apart: the instance with every event as an entry of its own.
+        events_apart: the instance with every event as an entry of its own.
         is_cut_short: whether any what-if was left out, stopped or given up.
         blocking: names of the shocks in which the best plan fails; empty if unknown. A model of these alone is small,
             and usually enough to prove that nothing survives.
@@ -77,7 +77,7 @@ class TimedWhatIfs:
 
     def __init__(self, instance: Instance, solver: WhatIfSolver) -> None:
         self.instance, self.solver = instance, solver
-        self.apart = with_events_apart(instance)
+        self.events_apart = with_events_apart(instance)
         self.blocking, self.is_cut_short = frozenset[str](), False
 
     @property
