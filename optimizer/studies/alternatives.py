@@ -279,9 +279,7 @@ class RangeSearch:
     def search_ends(self, patience: float, listener: Listener) -> None:
         """Search for both ends of every range until each is within the accuracy of its bound.
 
-        Args:
-            patience: seconds for one end; after that, its bound stays as it is.
-            listener: receives each end before it is searched for.
+        After `patience` seconds for one end, its bound stays as it is.
         """
         ends, done = 2 * len(self.options), 0
         # Least sizes first: these searches are easy, and the plans without an option narrow the ranges of others.

@@ -371,10 +371,7 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
     an early end leaves all of them about equally wide. Budgets whose search was stopped do not count. A plan that is
     equally good within the tolerance may buy other options: then the breakpoint is not the only one.
 
-    Args:
-        sweep: a sweep that has searched for the plan of the case for any budget.
-        case: name of the case.
-        unit: money; budgets are multiples of it.
+    The sweep has searched for the plan of the case for any budget; budgets are multiples of `unit`, money.
 
     Returns:
         The breakpoints in the order of their budgets, and whether all were found to the unit.

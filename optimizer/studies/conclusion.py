@@ -150,10 +150,8 @@ def solve_instance(
     """Solve an instance for commands and studies, with a shared clock or evaluator, or hints of an earlier search.
 
     Args:
-        instance: the instance, with its budget.
-        settings: solver, MIP gap, limits.
+        instance, settings, listener: as for `solve`; the budget is that of the instance.
         clock: a new clock; the caller may check later whether Ctrl-C was pressed.
-        listener: receives every step of the search.
         notes: remarks of the caller to show with the result.
         load_seconds: seconds spent on reading the instance, for `Result.seconds`.
         evaluator: a warm evaluator of an instance that differs only in its policy; it stays open.

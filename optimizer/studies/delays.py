@@ -64,16 +64,12 @@ def find_delays(
     result: Result,
     groups: Sequence[Sequence[str]],
     settings: Settings,
-    task: Callable[[str], None] = lambda name: None,
+    on_delay: Callable[[str], None] = lambda name: None,
 ) -> tuple[Delay, ...]:
     """Evaluate the joint delay of each group's decisions of the first year by a year, as far as the time allows.
 
-    Args:
-        instance: the instance of the plan.
-        result: the plan.
-        groups: the options that are delayed together.
-        settings: solver and limits.
-        task: called with the name of each delay before it is evaluated.
+    A group has the options that are delayed together. `on_delay` is called with the name of each delay before it is
+    evaluated.
 
     Raises:
         GivenPlanError: an option cannot be bought a year later, whatever the rules.
@@ -86,7 +82,7 @@ def find_delays(
         for options in groups:
             if settings.is_late:
                 break
-            task(f"a delay of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
+            on_delay(f"a delay of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
             result = _with_all_unserved(instance, result, settings, solver)
             moved = delay_by_a_year(instance, result.plan, options, year)
             late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
@@ -150,10 +146,10 @@ def brief_groups(instance: Instance, result: Result) -> tuple[tuple[str, ...], .
 
 
 def find_brief_delays(
-    instance: Instance, result: Result, settings: Settings, task: Callable[[str], None] = lambda name: None
+    instance: Instance, result: Result, settings: Settings, on_delay: Callable[[str], None] = lambda name: None
 ) -> tuple[Delay, ...]:
-    """Evaluate delays by a year for the brief, as far as the time allows; `task` is called with the name of each."""
-    return find_delays(instance, result, brief_groups(instance, result), settings, task)
+    """Evaluate the delays by a year that a brief shows; `settings` and `on_delay` are those of `find_delays`."""
+    return find_delays(instance, result, brief_groups(instance, result), settings, on_delay)
 
 
 def groups_by_future(result: FuturesResult) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -174,14 +170,11 @@ def groups_by_future(result: FuturesResult) -> dict[str, tuple[tuple[str, ...], 
 
 
 def find_futures_delays(
-    result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
+    result: FuturesResult, settings: Settings, on_delay: Callable[[str], None] = lambda name: None
 ) -> DelaysByFuture:
-    """Evaluate the delays of `groups_by_future`; the other arguments are those of `find_brief_delays`."""
-    groups = groups_by_future(result)
-    return {
-        each.name: find_delays(
-            instance_of(each.result).by_expected_cost(), each.result, groups[each.name], settings, task
-        )
-        for each in result.futures
-        if each.name in groups
-    }
+    """Evaluate the delays of `groups_by_future`; `settings` and `on_delay` are those of `find_delays`."""
+    groups, found = groups_by_future(result), dict[str, Sequence[Delay]]()
+    for each in (each for each in result.futures if each.name in groups):
+        instance = instance_of(each.result).by_expected_cost()
+        found[each.name] = find_delays(instance, each.result, groups[each.name], settings, on_delay)
+    return found

@@ -253,11 +253,8 @@ def join_futures(
 ) -> FuturesPlan:
     """Combine the evaluations of a plan in each future into one over all futures.
 
-    Args:
-        instance: the instance with its questions.
-        name: name of the plan.
-        own: the plan in each future, in the order of the tree.
-        alone: cost, bound and gap of each future's own optimum, from which regret counts.
+    `own` is the plan in each future, in the order of the tree; `alone` has cost, bound and gap of each future's own
+    optimum, from which regret counts.
 
     Raises:
         AuditError: the plan buys differently in futures that cannot be distinguished, or the figures disagree.

@@ -372,11 +372,9 @@ class RestrictedLP:
     """The LP of a model with its integers fixed.
 
     Args:
-        instance: the instance that was searched.
+        instance, settings, clock: those of the search.
         shocks: names of the shocks that the model holds from the start.
         known: values of columns by mark, including the integers to fix; integers that are missing are fixed to 0.
-        settings: the settings of that search.
-        clock: its clock.
         leaves_gap: whether the gap is minimised rather than the cost.
     """
 

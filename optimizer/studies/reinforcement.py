@@ -59,15 +59,7 @@ class Addition:
 def find_reinforcements(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, failing: Integers, clock: Clock
 ) -> Reinforcements | None:
-    """Evaluate single additions to a plan in the shocks that it fails; None if it fails in none.
-
-    Args:
-        instance: the instance of the plan, with the shocks that it fails.
-        evaluator: evaluator of the instance.
-        plan: the plan that fails.
-        failing: indices of the shocks that the plan fails.
-        clock: counts the seconds of the solver.
-    """
+    """Evaluate single additions to a plan in the shocks that it fails, given by index; None if it fails in none."""
     if not len(failing):
         return None
     spread = np.linspace(0, len(failing) - 1, min(len(failing), MOST_CHECKED)).round().astype(np.intp)
@@ -181,10 +173,8 @@ def promising_additions(
 ) -> list[Addition]:
     """Return, for each option that helps, the point of time that promises most; the best option first.
 
-    Args:
-        instance, evaluator, plan: as for `find_reinforcements`.
-        saving: decrease of the gap per unit, money, by failed shock and column of `first_stage_model`.
-        gap: survival gap by failed shock, money.
+    `saving` is the decrease of the gap per unit, money, by failed shock and column of `first_stage_model`; `gap` is the
+    survival gap by failed shock, money.
     """
     found, chosen = evaluator.subproblems.plan.column_index(), []
     for o, option in instance.options.items():
@@ -229,12 +219,7 @@ def _openings(
 ) -> dict[str, int] | None:
     """Return the last decision point of each option that has to be opened for one at decision point a.
 
-    Args:
-        points: decision points at which each option may be bought.
-        opened: decision points of the options that the plan opens.
-
-    Returns:
-        The points of options that the plan does not open; None if ties forbid it.
+    Each may be bought at its `points`; what the plan has `opened` is left out. None if ties between options forbid it.
     """
     due, waiting = {option.id: a}, [option]
     while waiting:

@@ -61,13 +61,8 @@ def matching_flows(
 ) -> ManyFlows | None:
     """Return the cheapest flows with the figures of a summary line; None if there are none.
 
-    Args:
-        instance: the instance of the plan.
-        evaluator: evaluator of the instance.
-        plan: values of the columns of `first_stage_model`.
-        line: summary line of one shock.
-        services: the worst service of each segment over all shocks.
-        clock: counts the seconds of the solver.
+    `plan` has the values of the columns of `first_stage_model`, `services` the worst service of each segment over all
+    shocks.
 
     Raises:
         SolverError: the solver failed.

@@ -96,12 +96,7 @@ def search_futures(
     """Run `solve_futures` for callers with a clock, and possibly with known optima of the futures alone.
 
     Args:
-        instance: the instance, with its budget.
-        settings: solver, MIP gap, limits.
-        clock: a new clock.
-        listener: receives every step of the search.
-        notes: remarks of the caller to show with the result.
-        load_seconds: seconds spent on reading the instance.
+        instance, settings, clock, listener, notes, load_seconds: as for `solve_instance`.
         adversary: whether the plan must survive, in each future, the worst attack that its adversary can afford and
             that is not deterred. The result of a future then lists the attacks that shaped it among its shocks.
         alone: known optimum of each future alone. The futures alone and the price of survival are then not solved for.

@@ -71,9 +71,7 @@ class Stage:
 def find_stages(result: FuturesResult, *, folded: bool = False) -> tuple[Stage, ...]:
     """Return the stages of a plan in the order of time; a plan without questions has one stage.
 
-    Args:
-        result: the plan in all futures.
-        folded: whether more than `MOST_UNFOLDED` different orders of an option in a stage become one order with ranges.
+    With `folded`, more than `MOST_UNFOLDED` different orders of an option in a stage become one order with ranges.
     """
     if not result.futures:
         return ()
