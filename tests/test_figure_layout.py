@@ -127,7 +127,7 @@ def test_a_stock_looks_the_same_in_all_figures() -> None:
     assert outcome.flows is not None
     over_time = draw_stocks(drawn.instance, result, drawn.own.stocks, drawn.lanes, drawn.own.rows, 0).panels[0].lines
     stocks = [StockInShock(o, o, 10.0, (5.0, 1.0), 9.0) for o in ("second", "reserve")]
-    in_shock = draw_drawdown(drawn.instance, result, outcome, stocks, outcome.flows.first).panels[0].lines
+    in_shock = draw_drawdown(drawn.instance, result, outcome, stocks).panels[0].lines
     looks = [[(line.get_color(), line.get_linestyle()) for line in lines] for lines in (over_time, in_shock)]
     assert looks[0] == looks[1][::-1]
     page = drawn.to_dict()["points"][drawn.frontier.own]["stock_looks"]

@@ -453,9 +453,8 @@ def test_years_and_draw_down_by_hand(tiny: Book) -> None:
     assert years[2026].spent == {"refining": pytest.approx(5e6), "stockpile": pytest.approx(3.9e6)}
     assert (years[2026].decided, years[2028].on_line) == (1, 1)
     assert sum(sum(each.spent.values()) for each in years.values()) == pytest.approx(tiny.own.result.outlay)
-    drawn = drawn_stocks(tiny, "embargo@2029")
-    (stock,) = drawn.stocks
-    assert (stock.option, stock.before, drawn.start) == ("reserve", pytest.approx(100), 3)
+    outcome, (stock,) = drawn_stocks(tiny, "embargo@2029")
+    assert (stock.option, stock.before, outcome.first) == ("reserve", pytest.approx(100), "2029")
     assert stock.left == (pytest.approx(50), pytest.approx(0, abs=1e-6))
 
 
@@ -477,9 +476,8 @@ def test_a_draw_down_begins_with_the_stock_before_losses() -> None:
       scare: {start: 2027, months: 24, cuts: [{region: rival, severity: 0.1}], demand: {motors: 0.8}}
     """
     instance = so.read(yaml.safe_load(text))
-    drawn = drawn_stocks(book(instance, single_point(instance, so.solve(instance))))
-    assert drawn.outcome.name == "embargo"
-    (stock,) = drawn.stocks
+    outcome, (stock,) = drawn_stocks(book(instance, single_point(instance, so.solve(instance))))
+    assert outcome.name == "embargo"
     assert (stock.before, *stock.left, stock.released) == pytest.approx((100, 40, 10))
 
 
@@ -502,7 +500,7 @@ def test_stocks_and_sources_are_of_a_shock_that_counts(struck: str) -> None:
     stock = {"kind": "stockpile", "commodity": "magnet", "price": 1, "initial": 75, "max_size": 75}
     instance = so.load(struck, [f"options.reserve={stock}", "shocks.quake.cuts.0.severity=0.74"])
     drawn = book(instance, single_point(instance, so.solve(instance)), every=True)
-    assert drawn_stocks(drawn).outcome.name == "quake"
+    assert drawn_stocks(drawn)[0].name == "quake"
     (sample,) = [each.name for each in drawn.own.result.shocks if each.excused]
     for kind in ("drawdown", "sources"):
         assert "may fail" in words(draw_plot(drawn, kind, Choice(shock=sample), "svg"))

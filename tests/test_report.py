@@ -188,9 +188,9 @@ def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> Non
     made = book(instance, single_point(instance, found))
     comment, source = made.sources
     assert made.head == "The head."
-    assert (comment.section, comment.owner, comment.field, comment.value) == ("demands", "motors", "quantity", "100")
-    assert (comment.assumed, comment.before, comment.origin) == (True, "", "comment")
-    assert (source.text, source.origin, source.assumed) == ("a statistical office", "source", False)
+    place = {"section": "demands", "owner": "motors", "field": "quantity", "value": "100"}
+    assert comment.items() >= (place | {"assumed": True, "before": "", "origin": "comment"}).items()
+    assert source.items() >= {"text": "a statistical office", "origin": "source", "assumed": False}.items()
 
 
 def test_a_value_changed_for_the_run_is_said_to_be(cell: Any) -> None:
@@ -198,7 +198,7 @@ def test_a_value_changed_for_the_run_is_said_to_be(cell: Any) -> None:
     said = {"place": ["policy", "budget"], "value": "20M", "text": "as voted"}
     found = replace(so.solve(instance), comments=(said,))
     (source,) = book(instance, single_point(instance, found)).sources
-    assert (source.value, source.before) == ("15M", "20M")
+    assert (source["value"], source["before"]) == ("15M", "20M")
 
 
 def test_plan_file_keeps_its_comments_and_the_answer_does_not(result: so.Result, tmp_path: Path) -> None:

@@ -326,11 +326,8 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
 def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch) -> PlanInput:
     """Return a plan and the instance in which it is judged, which may differ from the one that it was made for.
 
-    Args:
-        file: the file of the instance that the changes apply to; a saved plan is also the plan, if `plan` is None.
-        plan: another plan, saved or written by hand; if it is None and `file` is an instance, this is solved.
-        changes: changes to the instance.
-        search: options of the search for a plan.
+    The changes apply to the instance of `file`. Without another `plan`, saved or written by hand, a saved plan in
+    `file` is judged, or an instance in it is solved.
     """
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)

@@ -348,9 +348,7 @@ def find_anticipated(
 ) -> Iterator[AnticipatedDecision]:
     """Yield, by period, each purchase that differs between two futures that cannot be distinguished in that period.
 
-    Args:
-        tree: the tree of futures.
-        bought: for each future, amounts by (option, period); futures with equal purchases may share a mapping.
+    `bought` has for each future amounts by (option, period); futures with equal purchases may share a mapping.
     """
     for t in range(max((t for each in bought for _, t in each), default=-1) + 1):
         seen = set[tuple[int, int]]()

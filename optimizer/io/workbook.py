@@ -276,11 +276,7 @@ _FIRST, _LAST = ("name", "kind"), ("source", "note")
 
 
 def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> bytes:
-    """Return the content of an .xlsx file with an instance.
-
-    Args:
-        data: the data of `Instance.to_dict` or `Document.data`.
-        comments: the comments, as `parse_comments` returns them.
+    """Return the content of an .xlsx file with an instance, given as `Instance.to_dict` or `Document.data`.
 
     Raises:
         OptimizerError: a text is longer than a cell or note can be.

@@ -293,12 +293,9 @@ def _number(value: Any) -> float | None:
 
 
 def dump_yaml(data: Mapping[str, Any], comments: Iterable[Comment] = (), first: str = "") -> str:
-    """Return the YAML text of an instance file.
+    """Return the YAML text of an instance, given as `Instance.to_dict` or `Document.data`, with comments.
 
-    Args:
-        data: the data of `Instance.to_dict` or `Document.data`.
-        comments: the comments, as `parse_comments` returns them.
-        first: the first line, such as the one for editors; empty for none.
+    `first` is the first line, such as the one for editors; empty for none.
     """
     return "\n".join(_Writer(data, comments).lines(first)) + "\n"
 

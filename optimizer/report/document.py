@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -207,12 +207,7 @@ def futures_book(
 ) -> dict[str, Any]:
     """Return the JSON object that `report --json` prints for a plan of several futures.
 
-    Args:
-        result: the plan.
-        brief: its brief.
-        warnings: texts that are shown first.
-        delays: the result of `find_futures_delays`, for the briefs of its futures.
-        comments: those of the instance file.
+    `delays` is the result of `find_futures_delays`, for the briefs of the futures; `comments` are of the instance file.
     """
     instance, stages, plan = instance_of(result), find_stages(result), with_file(result, comments)
     return {
@@ -230,7 +225,7 @@ def futures_book(
         "stages": [_stage_table(instance, result, stage) for stage in stages],
         "futures": [each.to_dict() for each in result.futures],
         "table": page_table(instance, result.frames.frame("futures")) if result.futures else None,
-        "sources": [] if plan is None else [asdict(each) for each in sources(instance, plan)],
+        "sources": [] if plan is None else sources(instance, plan),
         "notes": list(result.notes),
         "warnings": list(warnings),
         "record": run_line(result).plain,
@@ -392,13 +387,7 @@ def _funding_figure(found: Requirements) -> Iterator[Mapping[str, Any]]:
 
 
 def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
-    """Return a page from its template, with its style sheet and its scripts embedded.
-
-    Args:
-        name: the name of the template.
-        scripts: the files that its script is made of, in order.
-        values: the variables of the template.
-    """
+    """Return a page from the template of a name and its variables, with its style sheet and scripts embedded."""
     require_extra("report", "A report page")
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup

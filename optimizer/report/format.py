@@ -128,11 +128,16 @@ def discounting(instance: Instance) -> str:
     return f"discounted at {short(100 * instance.discount_rate, 3)} % a year"
 
 
+def list_texts(texts: Sequence[str], most: int, noun: str = "") -> str:
+    """Return the first texts and the number of others, with their noun: ``a; b; and 3 more rules``."""
+    left = len(texts) - most
+    more = [f"and {plural(left, f'more {noun}') if noun else f'{left} more'}"] if left > 0 else []
+    return "; ".join([*texts[:most], *more])
+
+
 def changed_words(changes: Sequence[str], most: int | None = None) -> str:
     """Return the sentence on a run's changes to its file, at most `most` of them listed; empty if there are none."""
-    count = len(changes) if most is None else min(most, len(changes))
-    more = f"; and {len(changes) - count} more" if len(changes) > count else ""
-    return f"Changed in the file: {'; '.join(changes[:count])}{more}." if changes else ""
+    return f"Changed in the file: {list_texts(changes, most or len(changes))}." if changes else ""
 
 
 def under_same_rules(data: Mapping[str, Any]) -> str:
@@ -311,11 +316,6 @@ def band_words(
         yield "Band", f"not computed: {what}; solve --bands draws samples of them"
 
 
-def audited_headline(headline: str, audit: Mapping[str, Any]) -> str:
-    """Return the headline, after a warning if the audit does not confirm it."""
-    return f"NOT CONFIRMED by the audit: {headline}" if is_disputed(audit) else headline
-
-
 # Sections of the file whose objects have uncertain numbers.
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 # Most characters of an owner's name, where it stands for several owners.
@@ -420,12 +420,15 @@ def months_text(months: float) -> str:
 
 
 def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float | None]:
-    """Return a repair's title, its least size in words, and the share that it takes away; None if it is no share."""
+    """Return a repair's title, its least size in words, and the share that it takes away; None if it is no share.
+
+    For one that does not work, the words are the first clause of the reason.
+    """
     label, amount, money = repair_title(instance, repair), repair.amount, instance.money
     if repair.keeps_all:
         return label, kept_words(instance), None
     if not repair.works or amount is None:
-        return label, _why_not(repair) if repair.works is False else "not known", None
+        return label, re.split("[:;]", repair.why)[0] if repair.works is False else "not known", None
     sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
         "budget": lambda: (si_up(amount, money), None),
         "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
@@ -442,11 +445,6 @@ def kept_words(instance: Instance) -> str:
     """Return the words that all floors can be kept, and if gaps have a price, why the plan does not keep them."""
     why = "" if instance.policy.gap_price is None else ", but the gaps of this plan cost less, at their price"
     return f"can be kept{why}"
-
-
-def _why_not(repair: "Repair") -> str:
-    """Return why a repair does not work, in short: the first clause of its reason."""
-    return re.split("[:;]", repair.why)[0]
 
 
 FAR = 0.5  # MIP gap above which a bound is too weak to be stated

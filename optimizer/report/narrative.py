@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from optimizer.audit import is_disputed
 from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
@@ -14,7 +15,6 @@ from optimizer.report.format import (
     DEPENDENCE,
     abroad,
     all_of,
-    audited_headline,
     band_words,
     committed_words,
     cost_with_gaps,
@@ -24,6 +24,7 @@ from optimizer.report.format import (
     full_name,
     in_percent,
     list_names,
+    list_texts,
     outlay_words,
     percent,
     plural,
@@ -36,7 +37,7 @@ from optimizer.report.format import (
 )
 from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Faced, Outcome
+from optimizer.results.plan import DoNothing, Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of, worst_at_each_start
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.studies.cost_tolerance import GAP_SHARE, ProvenDifference, ToleranceBase
@@ -72,14 +73,19 @@ def plan_headline(result: Result, instance: Instance | None = None) -> str:
 
 def outcome_headline(result: Result, instance: Instance | None = None) -> str:
     """Return the outcome in one line, without the name of the plan."""
+    faced, has_plan = result.adversary, bool(result.plan.builds or result.shocks) or result.baseline is not None
+    outcome = _outcome_of_shocks(result, instance) if faced is None else _outcome_of_attacks(result, faced, instance)
+    return headline_of_search(result, outcome if has_plan else "")
+
+
+def headline_of_search(result: Result | FuturesResult, outcome: str) -> str:
+    """Return the outcome of a plan, empty without one, with what is not proven or confirmed; or why there is none."""
     if result.status == "none":
         return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
-    if not result.plan.builds and not result.shocks and result.baseline is None:
+    if not outcome:
         return "STOPPED before any plan was found"
-    faced = result.adversary
-    headline = _outcome_of_shocks(result, instance) if faced is None else _outcome_of_attacks(result, faced, instance)
-    headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
-    return audited_headline(headline, result.audit)
+    headline = f"{'STOPPED before the proof. So far it ' * (result.status == 'stopped')}{outcome}"
+    return f"NOT CONFIRMED by the audit: {headline}" if is_disputed(result.audit) else headline
 
 
 def _outcome_of_shocks(result: Result, instance: Instance | None) -> str:
@@ -168,7 +174,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.adversary is not None:
         yield "Adversary", _adversary_text(result, result.adversary)
     if result.nothing is not None:
-        yield "Doing nothing", _do_nothing_text(instance, result)
+        yield "Doing nothing", _do_nothing_text(instance, result, result.nothing)
 
 
 def _broken_rules(result: Result) -> list[str]:
@@ -180,8 +186,7 @@ def _broken_rules(result: Result) -> list[str]:
 def broken_rules_note(result: Result) -> Iterator[str]:
     """Yield the sentence on the rules of the file that a given plan breaks; nothing if it keeps all rules."""
     if rules := _broken_rules(result):
-        more = f"; and {plural(len(rules) - MOST_RULES, 'more rule')}" if len(rules) > MOST_RULES else ""
-        said = f"{'; '.join(rules[:MOST_RULES])}{more}"
+        said = list_texts(rules, MOST_RULES, "rule")
         yield f"The plan breaks {plural(len(rules), 'rule')} of the file, not enforced here: {said}."
 
 
@@ -286,16 +291,13 @@ def _counted_shocks(result: Result) -> list[Outcome]:
 
 def _shortage_text(instance: Instance, result: Result) -> str:
     """Describe the unserved demand in the baseline: a plan can survive every shock and serve too little before."""
-    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     said = []
-    for d, lack in ordered:
+    for d, lack in sorted(result.lacks.items(), key=lambda item: -item[1].share):
         share, all_of_it = percent(lack.share), si(lack.unserved, "t")
         said.append(f"{display_name(instance, d)} up to {share} unserved ({lack.period}), {all_of_it} in all")
     why = "though no shock strikes: in the total cost, in no gap; serving it would cost more, "
     why += "is against a rule, or is not possible"
-    # Semicolons, as names of segments may contain commas.
-    more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
-    return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
+    return f"{list_texts(said, SHORT_SEGMENTS)}, {why}"
 
 
 def _why_bought(instance: Instance, result: Result) -> str:
@@ -307,9 +309,7 @@ def _why_bought(instance: Instance, result: Result) -> str:
     return ", but costs more: what is bought lowers costs"
 
 
-def _do_nothing_text(instance: Instance, result: Result) -> str:
-    nothing = result.nothing
-    assert nothing is not None
+def _do_nothing_text(instance: Instance, result: Result, nothing: DoNothing) -> str:
     if not nothing.shocks_failed:
         kept = "survives as well" if has_floors(instance) else "cannot fail either"
         return f"{kept}{_why_bought(instance, result)}"

@@ -75,16 +75,9 @@ def _shocks_table(result: Result) -> str:
     for outcome in ordered:
         segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
         sign = "✗" if outcome.fails else "–" if outcome.excused else "✓"
+        title, window = f"{sign} {shock_title(instance, outcome.name)}", windowed(outcome.first, outcome.last)
         served = f"{display_name(instance, segment)} {service_text(worst)} %"
-        served = "all segments in full" if worst.is_full else served
-        rows.append(
-            (
-                f"{sign} {shock_title(instance, outcome.name)}",
-                windowed(outcome.first, outcome.last),
-                served,
-                worst.worst_period,
-            )
-        )
+        rows.append((title, window, "all segments in full" if worst.is_full else served, worst.worst_period))
     heads = ("Shock", "Window", "Weakest segment: served / floor", "In")
     return _table_html(heads, rows) if rows else ""
 

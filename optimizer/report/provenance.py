@@ -38,20 +38,6 @@ SOURCE_FIELDS = ("source", "note")
 NumberPlace = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Source:
-    """A comment, source or note about one value of the instance."""
-
-    section: str  # the top-level key; empty for the head of the file
-    owner: str  # the object's name; empty for a section
-    field: str  # the path inside the object, with dots
-    value: str  # the value in the plan's instance, as text; empty for a text about a whole object
-    text: str
-    origin: str  # ``comment``, ``source`` or ``note``
-    assumed: bool  # whether the text calls the value an assumption
-    before: str = ""  # the value in the file, as text, if the run changed it; else empty
-
-
 def head_comment(result: Result) -> str:
     """Return the comment at the head of the instance file; empty if there is none."""
     return "\n\n".join(str(each["text"]) for each in result.comments if not each["place"])
@@ -98,9 +84,14 @@ def with_file(result: FuturesResult, comments: Iterable[Mapping[str, Any]]) -> R
     return None if first is None else replace(first, data=result.data, comments=tuple(comments))
 
 
-def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
-    """Return `statements` by owner and field, with values as text."""
-    return tuple(_source(instance, result.data, each) for each in statements(instance, result))
+def sources(instance: Instance, result: Result) -> list[dict[str, Any]]:
+    """Return `statements` for JSON, with values as text.
+
+    The keys are `section`, `owner` (the object's name; empty for a section), `field` (the path inside the object),
+    `value`, `text` and `origin` as in `Statement`, `assumed` (whether the text calls the value an assumption), and
+    `before`.
+    """
+    return [_source(instance, result.data, each) for each in statements(instance, result)]
 
 
 def sources_frame(instance: Instance, result: Result) -> Frame:
@@ -132,20 +123,19 @@ def _source_fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[st
             yield from _source_fields(value, (*place, str(key)))
 
 
-def _source(instance: Instance, data: Mapping[str, Any], said: Statement) -> Source:
+def _source(instance: Instance, data: Mapping[str, Any], said: Statement) -> dict[str, Any]:
     names = said.place
     is_object = len(names) > 1 and isinstance(data.get(names[0]), Mapping) and names[0] not in ("horizon", "policy")
-    owner = display_name(instance, names[1]) if is_object else ""
-    return Source(
-        section=names[0],
-        owner=owner,
-        field=".".join(names[2:] if is_object else names[1:]),
-        value="" if said.value is None else in_words(said.value),
-        text=said.text,
-        origin=said.origin,
-        assumed=is_assumption(said.text),
-        before="" if said.before is None else in_words(said.before),
-    )
+    return {
+        "section": names[0],
+        "owner": display_name(instance, names[1]) if is_object else "",
+        "field": ".".join(names[2:] if is_object else names[1:]),
+        "value": "" if said.value is None else in_words(said.value),
+        "text": said.text,
+        "origin": said.origin,
+        "assumed": is_assumption(said.text),
+        "before": "" if said.before is None else in_words(said.before),
+    }
 
 
 def _value_at(data: Any, place: Sequence[str]) -> Any:
@@ -178,17 +168,17 @@ def fingerprint(data: Mapping[str, Any]) -> str:
 
 def run_facts(result: Result) -> tuple[tuple[str, str], ...]:
     """Return the run record, a label and a text each."""
-    audit, settings = result.audit, {key: value for key, value in result.settings.items() if value is not None}
+    settings = {SETTING_NAMES.get(key, key): value for key, value in result.settings.items() if value is not None}
     said = [
         ("Instance", result.title),
         ("Instance hash", f"SHA-256 {fingerprint(result.data)}"),
         ("Money", result.currency),
         ("Status", result.status),
         ("Proof", _proof_text(result)),
-        ("Audit", audit_text(audit)),
+        ("Audit", audit_text(result.audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
-        ("Settings", ", ".join(f"{SETTING_NAMES.get(key, key)} {_setting(value)}" for key, value in settings.items())),
+        ("Settings", ", ".join(f"{name} {_setting(value)}" for name, value in settings.items())),
         ("Search", _search_text(result)),
     ]
     said += [("Changed", change) for change in result.changes]

@@ -393,11 +393,7 @@ def confidence_part(
 ) -> BriefPart:
     """Return the part on the proof, the audit, and the sources of the numbers.
 
-    Args:
-        result: the plan.
-        comments: comments of its file, as in `Result.comments`.
-        proof: what is proven of its cost, as the end of a sentence.
-        spent: money spent on each option.
+    `proof` is what is proven of the cost, as the end of a sentence; `spent` is the money spent on each option.
     """
     title = "How sure this is"
     checked = "The arithmetic is not checked"

@@ -76,14 +76,9 @@ class Canvas:
 def new_canvas(
     title: str, height: float, rows: Sequence[float] = (1.0,), *, shares_axis: bool = False, width: float = FIGURE_WIDTH
 ) -> Canvas:
-    """Create an empty figure with a title and panels below each other.
+    """Create an empty figure with a title, broken into lines, and panels below each other.
 
-    Args:
-        title: title of the figure, broken into lines.
-        height: height of all panels together, inches.
-        rows: relative heights of the panels.
-        shares_axis: whether the panels share their horizontal axis.
-        width: width of the figure, inches.
+    `height` is that of all panels together, inches, and `rows` has the relative height of each.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

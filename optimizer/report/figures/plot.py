@@ -54,14 +54,9 @@ class Choice:
 
 
 def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | None = None) -> bytes:
-    """Return one figure as a file.
+    """Return one figure as a file: `kind` is one of `DRAWN_KINDS`, `suffix` ``svg``, ``png`` or ``pdf``.
 
-    Args:
-        book: the report of the plan.
-        kind: one of `DRAWN_KINDS`.
-        choice: the subject of the figure.
-        suffix: ``svg``, ``png`` or ``pdf``.
-        found: the plans by budget, for the kind frontier.
+    The kind frontier draws the plans by budget in `found`, or by default those of the report.
 
     Raises:
         ValueError: the plan has no data of this kind, or no such shock, segment, commodity or year; the message says
@@ -139,7 +134,7 @@ def _dependence(book: Book, choice: Choice) -> Canvas:
 
 
 def _waterfall(book: Book, choice: Choice) -> Canvas:
-    _require(bool(book.own.parts), "there are no costs")
+    _require(book.own.result.baseline is not None, "there are no costs")
     return years.draw_waterfall(book.instance, book.own.result)
 
 
@@ -206,17 +201,8 @@ def drawn_years(book: Book) -> tuple[YearOfPlan, ...]:
     return found
 
 
-@dataclass(frozen=True)
-class DrawnStocks:
-    """The stocks within a shock, and its first period."""
-
-    outcome: Outcome
-    stocks: tuple[years.StockInShock, ...]
-    start: int
-
-
-def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
-    """Return the stocks within a shock, by default that with the largest releases; samples that may fail come last.
+def drawn_stocks(book: Book, shock: str | None = None) -> tuple[Outcome, tuple[years.StockInShock, ...]]:
+    """Return a shock, by default that with the largest releases, and its stocks; samples that may fail come last.
 
     Raises:
         ValueError: there is no such shock, its flows are not kept, or there is no stock; the message says which.
@@ -228,13 +214,11 @@ def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
     found = {name: stocks for name in names if (stocks := stocks_in(book.instance, plan, outcomes[name]))}
     _require(bool(found), "no stock is there when a shock comes")
     name = max(found, key=lambda name: (not outcomes[name].excused, sum(each.released for each in found[name])))
-    flows = outcomes[name].flows
-    return DrawnStocks(outcomes[name], found[name], 0 if flows is None else flows.first)
+    return outcomes[name], found[name]
 
 
 def _drawdown(book: Book, choice: Choice) -> Canvas:
-    drawn = drawn_stocks(book, choice.shock)
-    return years.draw_drawdown(book.instance, book.own.result, drawn.outcome, drawn.stocks, drawn.start)
+    return years.draw_drawdown(book.instance, book.own.result, *drawn_stocks(book, choice.shock))
 
 
 def hardest_sources(

@@ -128,11 +128,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
     """Return the rows to show, and the shocks whose paths are shown, both in the order of the instance.
 
     Of too many, those with the largest gap and then the weakest service are chosen, samples that may fail last. The
-    worst shock of each row is among the shocks.
-
-    Args:
-        result: the plan at hand, whose shocks decide, whatever other plans a report has.
-        every: whether each shock has its own row.
+    worst shock of each row is among the shocks. With `every`, each shock has its own row.
     """
     rows = row_outcomes(shock_rows(instance, [each.name for each in result.shocks], every=every), result)
     rows = worst_rows(rows, MOST_SHOCK_LINES if every else MOST_LINES)

@@ -247,13 +247,11 @@ def stocks_in(instance: Instance, plan: Plan, outcome: Outcome) -> tuple[StockIn
     return tuple(sorted(found, key=lambda each: min(each.left) / each.before))
 
 
-def draw_drawdown(
-    instance: Instance, result: Result, outcome: Outcome, stocks: Sequence[StockInShock], start: int
-) -> Canvas:
+def draw_drawdown(instance: Instance, result: Result, outcome: Outcome, stocks: Sequence[StockInShock]) -> Canvas:
     """Draw each stock within the shock, as a share of its initial amount."""
     from matplotlib.ticker import PercentFormatter
 
-    horizon, count = instance.horizon, len(stocks[0].left)
+    periods, label = instance.event(outcome.name).periods, instance.horizon.label
     may_fail = ", which may fail" if outcome.excused else ""
     canvas = new_canvas(f"Stocks in {shock_title(instance, outcome.name)}{may_fail}", 3.0)
     (panel,) = canvas.panels
@@ -262,27 +260,28 @@ def draw_drawdown(
     for each in shown:
         shares = [1.0, *(left / each.before for left in each.left)]
         words = f"{each.name}: {si(each.before, 't')} to {si(min(each.left), 't')}"
-        handles += panel.plot(range(count + 1), shares, **looks[each.option], linewidth=1.7, label=words)
+        handles += panel.plot(range(len(shares)), shares, **looks[each.option], linewidth=1.7, label=words)
         empty = next((t for t, share in enumerate(shares) if share <= NEGLIGIBLE), None)
         if empty is not None:
             panel.plot([empty], [0.0], marker="X", color=VERMILION, markersize=8, clip_on=False, zorder=5)
     panel.set_ylim(0, 1.04)
     panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    labels = ["before", *(horizon.label(start + t) for t in range(count))]
-    step = max(1, count // 9)
-    panel.set_xticks(range(0, count + 1, step), labels[::step])
+    labels = ["before", *map(label, periods)]
+    step = max(1, len(periods) // 9)
+    panel.set_xticks(range(0, len(labels), step), labels[::step])
     panel.set_ylabel("left of the stock")
     panel.grid()
     left = f" {plural(len(stocks) - len(shown), 'more stock')} not shown." if len(stocks) > len(shown) else ""
-    label, lost = horizon.label, _loss_words(instance, shown)
-    add_footer(canvas, f"Left at the end of each {horizon.step}, as a share of what the shock finds; x: empty.{lost} "
-               f"{windowed(label(start), label(start + count - 1))}.{left} {of_plan(result)}", handles)  # fmt: skip
+    lost = _loss_words(instance, shown)
+    add_footer(canvas, f"Left at the end of each {instance.horizon.step}, as a share of what the shock finds; x: "
+               f"empty.{lost} "
+               f"{windowed(outcome.first, outcome.last)}.{left} {of_plan(result)}", handles)  # fmt: skip
     return canvas
 
 
-def drawdown_table(instance: Instance, stocks: Sequence[StockInShock], start: int) -> dict[str, Any]:
+def drawdown_table(instance: Instance, outcome: Outcome, stocks: Sequence[StockInShock]) -> dict[str, Any]:
     """Return the stocks as a table for a page."""
-    labels = [instance.horizon.label(start + t) for t in range(len(stocks[0].left))]
+    labels = map(instance.horizon.label, instance.event(outcome.name).periods)
     rows = [[each.name, si(each.before), *map(si, each.left)] for each in stocks]
     return {"head": ["Stock, t", ">Before", *(f">{label}" for label in labels)], "rows": rows,
             "caption": f"At the end of each period of the shock.{_loss_words(instance, stocks)}"}  # fmt: skip
@@ -415,7 +414,9 @@ class CostStep:
 
 
 def cost_steps(result: Result) -> tuple[CostStep, ...]:
-    """Return a step for every part of the cost, and a last one for the total."""
+    """Return a step for every part of the cost, and a last one for the total; empty without a plan."""
+    if result.baseline is None:
+        return ()
     # Operation comes first since it is the largest, so that purchases stand beside each other.
     ordered = sorted(result.costs.items(), key=lambda item: item[0] in BOUGHT)
     return _stacked(ordered, result.total_cost, "total cost")

@@ -31,7 +31,7 @@ from optimizer.report.figures.survival import (
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times
 from optimizer.report.format import DEPENDENCE, changed_words, plural
-from optimizer.report.provenance import Source, head_comment, run_facts, sources
+from optimizer.report.provenance import head_comment, run_facts, sources
 from optimizer.report.tables.budgets import baseline_words, lost_shock_sentences, note_on_attacks, tolerance_words
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, Plan, SourceShare
@@ -60,10 +60,6 @@ class PlanView:
     passings: tuple[Passing, ...]  # the shocks whose paths are shown
     rows: tuple[RowOutcome, ...]  # rows of the figures, each for one shock or several
     shares: Mapping[str, tuple[SourceShare, ...]]  # by commodity, the shares of regions in every year
-    # The cost waterfall of the whole cost, and that beyond the no-shock plan.
-    parts: tuple[years.CostStep, ...]
-    beyond: tuple[years.CostStep, ...]
-    note: str  # why the second one is missing
     chains: Mapping[str, tuple[Chain, ...]]  # by path, the chains of its first and last year
     survived: TimeToSurvive  # times to survive of the chokepoints that matter under one of the plans
     # These chokepoints with nothing bought, and with the plan.
@@ -82,7 +78,6 @@ class PlanView:
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
         """Return the plan for JSON, without the data that all plans of an instance share."""
         result = self.result
-        money = result.money
         kept, failed = narrative.survived_entries(instance, result)
         ending = replace(self.survived, exposures=self.survived.ending)
         return {
@@ -93,7 +88,7 @@ class PlanView:
             "sentence": narrative.answer_sentence(instance, result),
             "headline": narrative.short_verdict(result, instance),
             "facts": self.facts(instance, counted_from),
-            "build": [list(item) for item in _to_build(self.moves, money)],
+            "build": [list(item) for item in _to_build(self.moves, result.money)],
             "build_note": outlay_part_note(self.moves),
             "kept": list(kept),
             "failed": list(failed),
@@ -108,9 +103,9 @@ class PlanView:
             "rows": [compact_row(instance, result, row) for row in self.rows],
             "tightest": tightest(result, [passing.name for passing in self.passings]),
             "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
-            "parts": [asdict(step) for step in self.parts],
-            "beyond": [asdict(step) for step in self.beyond],
-            "beyond_note": self.note,
+            "parts": [asdict(step) for step in years.cost_steps(result)],
+            "beyond": [asdict(step) for step in years.beyond(result)],
+            "beyond_note": years.beyond_note(result),
             "outlays": dict(result.outlays),
             "binding": [asdict(price) for price in result.binding],
             "bands": None if result.bands is None else asdict(result.bands),
@@ -173,15 +168,7 @@ def _plan_of(result: Result) -> Plan | None:
 def plan_view(
     instance: Instance, point: BudgetPoint, names: Sequence[str], rows: Sequence[ShockRow], survived: TimeToSurvive
 ) -> PlanView:
-    """Compute the page's data of one plan.
-
-    Args:
-        instance: the instance.
-        point: the plan, of this instance under its budget.
-        names: the shocks whose paths are shown.
-        rows: the rows of the figures.
-        survived: times to survive of the chokepoints that end a floor under one of the plans.
-    """
+    """Compute the page's data of a plan; `names` are the shocks whose paths are shown, `rows` those of the figures."""
     result, planned = point.result, point.result.baseline is not None
     # Attaches the instance to the result, whose tables would otherwise read it from its data, with its own budget: a
     # plan can be that of several points.
@@ -195,9 +182,6 @@ def plan_view(
         passings=passings(instance, result, names) if planned else (),
         rows=row_outcomes(rows, result) if planned else (),
         shares=supply_shares(instance, result.baseline, instance.horizon.years) if result.baseline is not None else {},
-        parts=years.cost_steps(result) if planned else (),
-        beyond=years.beyond(result) if planned else (),
-        note=years.beyond_note(result),
         chains=chains(instance, result, names),
         survived=survived,
         before=before,
@@ -213,13 +197,12 @@ class Book:
     frontier: Frontier  # the plans by budget; only the plan at hand if no others were computed
     is_quick: bool  # whether the frontier was left out at the user's request
     shock_windows: tuple[ShockWindow, ...]  # the shocks whose paths are shown
-    hidden: int  # number of shocks that are not among the windows
     lanes: tuple[Lane, ...]  # the rows of the figures
     unlisted: int  # the number of shocks in no row
     views: tuple[PlanView, ...]  # one for each plan of the frontier
     # The file's own text about its numbers.
     head: str
-    sources: tuple[Source, ...]
+    sources: Sequence[Mapping[str, Any]]
     brief: Brief  # the first screen, on the plan at hand
     warnings: tuple[str, ...] = ()  # warnings in the report's first line
 
@@ -249,14 +232,14 @@ class Book:
                 "periods": [horizon.label(t) for t in horizon.periods],
             },
             "names": _names(instance),
-            "region_names": {region: region_name(instance, region) for region in named_regions(instance)},
+            "region_names": {region: region_name(instance, region) for region in sorted(named_regions(instance))},
             "regions": canvas.region_colours(instance, [each.shares for each in self.views]),
             "levers": canvas.lever_colours(),
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},
             "warnings": list(self.warnings),
             "brief": self.brief.to_dict(),
             "strikes": [asdict(window) for window in self.shock_windows],
-            "hidden": self.hidden,
+            "hidden": len(instance.events) - len(self.shock_windows),
             "rows": [asdict(lane) for lane in self.lanes],
             "unlisted": self.unlisted,
             "frontier": self._frontier(),
@@ -264,7 +247,7 @@ class Book:
             "atlas": atlas.to_dict(),
             "chokepoints": [asdict(line) for line in own.before],
             "head": self.head,
-            "sources": [asdict(source) for source in self.sources],
+            "sources": self.sources,
             "record": [list(line) for line in run_facts(own.result)],
         }
         return _fit_to_page(tidy(data))
@@ -306,19 +289,13 @@ def book(
     found: Frontier,
     *,
     is_quick: bool = False,
-    warnings: tuple[str, ...] = (),
     every: bool = False,
     brief: Brief | None = None,
 ) -> Book:
     """Compute the report of a plan and the plans of other budgets.
 
-    Args:
-        instance: the instance of the plans.
-        found: the plans by budget.
-        is_quick: whether the frontier was left out at the user's request.
-        warnings: warnings in the report's first line.
-        every: whether each shock has its own row in the figures; by default families and ensembles are folded.
-        brief: the first screen; by default one without studies.
+    With `every`, each shock has its own row in the figures; else families and ensembles are folded. The `brief` is the
+    first screen, by default one without studies.
     """
     own, results = found.points[found.own].result, [point.result for point in found.points]
     instance = _under_attacks(instance, results)
@@ -334,14 +311,12 @@ def book(
         frontier=found,
         is_quick=is_quick,
         shock_windows=shock_windows(instance, names, rows),
-        hidden=len(instance.events) - len(names),
         lanes=lanes(instance, rows),
         unlisted=len(instance.events) - sum(len(row.shocks) for row in rows),
         views=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
         head=head_comment(own),
         sources=sources(instance, own),
-        brief=brief or make_brief(instance, own, frontier=found, warnings=warnings),
-        warnings=warnings,
+        brief=brief or make_brief(instance, own, frontier=found),
     )
 
 
@@ -378,7 +353,7 @@ def _names(instance: Instance) -> dict[str, str]:
 
 
 def tidy(value: Any) -> Any:
-    """Round numbers to seven significant digits, replace infinite ones by null, and tuples by lists."""
+    """Return a value for JSON: numbers to seven significant digits, infinite ones as null, tuples as lists."""
     if isinstance(value, bool) or value is None or isinstance(value, str | int):
         return value
     if isinstance(value, Mapping):

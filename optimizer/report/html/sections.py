@@ -6,7 +6,7 @@ figure that `plot` draws of the same data; its numbers are in the JSON of the re
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,23 +68,16 @@ class PageSection:
 def section_of(
     found: Study, plan: Result | FuturesResult | None = None, time_limit: float | None = None
 ) -> PageSection:
-    """Return the section of a study.
+    """Return the section of a study, which says if the study is about another plan than the `plan` of the page.
 
-    Args:
-        found: the study.
-        plan: the plan of the page; the section says if the study is about another one.
-        time_limit: time limit of all studies together, seconds.
+    `time_limit` is that of all studies together, seconds.
     """
-    view, made = view_of(found), [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
-    stopped, anew = view.is_stopped(found), view.solves_anew
-    return PageSection(view.name, view.title, tuple(made), view.link, found.to_dict(), stopped, anew)
-
-
-def _blocks(found: Study) -> list[dict[str, Any]]:
     view = view_of(found)
     first, *more = filter(None, view.sentences(found))
-    said = ({"kind": "said", "text": text} for text in more)
-    return [{"kind": "answer", "text": first}, *said, *_chart(found), *_folded(found)]
+    said = [{"kind": "answer", "text": first}, *({"kind": "said", "text": text} for text in more)]
+    blocks = (*_stop(found, time_limit), *_other_plan(found, plan), *said, *_chart(found), *_folded(found))
+    stopped, anew = view.is_stopped(found), view.solves_anew
+    return PageSection(view.name, view.title, blocks, view.link, found.to_dict(), stopped, anew)
 
 
 def _folded(found: Study) -> list[dict[str, Any]]:
@@ -161,10 +154,10 @@ def _years(book: Book) -> PictureData:
 
 
 def _drawdown(book: Book) -> PictureData:
-    drawn = drawn_stocks(book)
-    stocks = [dict(vars(each)) for each in drawn.stocks]
-    data = {"shock": drawn.outcome.name, "start": drawn.start, "stocks": stocks}
-    return data, [drawdown_table(book.instance, drawn.stocks, drawn.start)]
+    outcome, stocks = drawn_stocks(book)
+    start = book.instance.event(outcome.name).periods.start
+    data = {"shock": outcome.name, "start": start, "stocks": [dict(vars(each)) for each in stocks]}
+    return data, [drawdown_table(book.instance, outcome, stocks)]
 
 
 def _segment_sources(book: Book) -> PictureData:
@@ -196,10 +189,7 @@ def plan_pictures(book: Book) -> tuple[PageSection, ...]:
     """Return the pictures of the plan at hand; none without the extra for figures, or without a plan."""
     if not has_extra("plot") or book.own.result.baseline is None:
         return ()
-    return tuple(_sections(book))
-
-
-def _sections(book: Book) -> Iterator[PageSection]:
+    made = list[PageSection]()
     for kind, (title, caption, link, numbers) in _PICTURES.items():
         try:
             data, behind = numbers(book)
@@ -209,7 +199,8 @@ def _sections(book: Book) -> Iterator[PageSection]:
         alt = f"{title}, as a figure; the table behind it has its numbers."
         caption = caption.format(shock=shock_title(book.instance, data.get("shock", "")))
         figure = figure_block(caption, draw_plot(book, kind, Choice(), "svg"), alt, behind)
-        yield PageSection(kind, title, (figure,), link, data)
+        made.append(PageSection(kind, title, (figure,), link, data))
+    return tuple(made)
 
 
 def picture_data(pictures: Sequence[PageSection]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
-from optimizer.report.format import cost_with_gaps, left_out, plural, served_over_floor, with_shock_titles
+from optimizer.report.format import cost_with_gaps, left_out, months_text, plural, served_over_floor, with_shock_titles
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
 from optimizer.report.tables.budgets import no_outlay_words
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
@@ -44,15 +44,10 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
         if not found.is_given:
             shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
             shown += [stocks_table(instance, result, width)]
-    shown += closing_lines((*found.notes, *_result_notes(found)), stopped=found.stopped)
+    more = ["The plan was given: its listed shocks were not evaluated again."]
+    more = more if found.is_given else [note for note in result.notes if note not in found.notes]
+    shown += closing_lines((*found.notes, *more), stopped=found.stopped)
     return [part for part in shown if part is not None]
-
-
-def _result_notes(found: AttackResult) -> Iterator[str]:
-    if found.is_given:
-        yield "The plan was given: its listed shocks were not evaluated again."
-    else:
-        yield from (note for note in found.result.notes if note not in found.notes)
 
 
 def _answer_panel(found: AttackResult) -> Panel:
@@ -112,10 +107,9 @@ def adversary_words(instance: Instance) -> str:
     sets = f"more than {MOST_SETS:,} maximal sets" if found > MOST_SETS else plural(found, "maximal set")
     if not found:
         return f"{budget} to spend on {targets}, none of which it can afford"
-    months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
     starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
     when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
-    undeterred = " before deterrence" if adversary.deterrents else ""
+    undeterred, months = " before deterrence" if adversary.deterrents else "", months_text(adversary.months)
     return f"{budget} to spend on {targets}: {sets} that it can afford{undeterred}, for {months} {when}"
 
 
@@ -203,10 +197,11 @@ def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
 def _first_attacks(found: AttackResult, name: str, **cells: CellRenderer) -> Table | None:
     """Return the table of the most damaging attacks in a frame; None if the frame is empty."""
     frame = found.frames.frame(name)
+    if not len(frame):
+        return None
     others = len(frame) - MOST_ATTACKS
     note = frame.whole_note + (f"\n{left_out(others, 'attack')}" if others > 0 else "")
-    shown = frame.first(MOST_ATTACKS)
-    return screen_table(found.instance, shown, caption=note, cells=cells, expand=True) if len(frame) else None
+    return screen_table(found.instance, frame.first(MOST_ATTACKS), caption=note, cells=cells, expand=True)
 
 
 def _gap_cell(row: FrameRow) -> Text:

@@ -13,7 +13,16 @@ from rich.text import Text
 
 from optimizer.instance.derived import but_samples, display_name, one_region, size_text
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, DEPENDENCE, SERVICE_NOTE, cost_with_gaps, list_names, percent, plural
+from optimizer.report.format import (
+    DASH,
+    DEPENDENCE,
+    SERVICE_NOTE,
+    cost_with_gaps,
+    list_names,
+    list_texts,
+    percent,
+    plural,
+)
 from optimizer.report.narrative import GAPS_PRICED, difference_text, gap_accuracy_text, tolerance_text, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
@@ -38,8 +47,8 @@ from optimizer.units import si, si_down, si_up
 MOST_LONE_ROWS, BAR_LENGTH = 40, 16
 # From this width on, outlays are drawn as bars.
 WITH_BARS = 60
-# Relative change below which a size counts as unchanged.
-NOTICEABLE = 5e-3
+# Relative change below which a size counts as unchanged; most changes of sizes named.
+NOTICEABLE, MOST_CHANGED = 5e-3, 6
 # A label, cells, and the outlay of the first case.
 LoneLine = tuple[str | Text, Sequence[Text], float | None]
 
@@ -49,13 +58,11 @@ def columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn],
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. "
     if any(column.result.shocks for column in columns):
         text += f"{SERVICE_NOTE} Weakest is the least margin over all shocks, what is served less the floor: less may "
-        text += (
-            "be served elsewhere, under a lower floor, and the cells of a row may be of different shocks and periods. "
-        )
-        text += "✗ below the floor. "
-    text += "Largest share: of what is made in the "
-    text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
-    text += f"{percent(DEPENDENCE)}. {_gap_definition(columns)}{accuracy_sentence(comparison, columns)}"
+        text += "be served elsewhere, under a lower floor, and the cells of a row may be of different shocks and "
+        text += "periods. ✗ below the floor. "
+    region = one_region(next(iter(comparison.cases.values())))
+    text += f"Largest share: of what is made in the baseline, from {region}; ! more than {percent(DEPENDENCE)}. "
+    text += f"{_gap_definition(columns)}{accuracy_sentence(comparison, columns)}"
     if cost_without_shocks_differs(columns):
         text += " The price of a column counts from its own cost without shocks, under the same rules and budget: "
         text += "columns that differ only in rules or budgets compare by total cost."
@@ -85,7 +92,7 @@ def least_outlay_part(comparison: Comparison) -> Table | Text | None:
 
     def outlay(row: FrameRow) -> str | Text:
         if row["outlay"] is not None:
-            return _sufficient_amount(row["outlay"])
+            return si_up(row["outlay"], digits=6)
         return Text("not known", style="yellow") if row["status"] == "stopped" else Text("none is enough", "bold red")
 
     frame = comparison.frames.frame("least_outlay")
@@ -114,12 +121,12 @@ def _least_outlay_sentence(comparison: Comparison, found: CaseLeastOutlay) -> st
         which, does = "", "keeps every rule"
     if found.status == "optimal":
         proven = f" (proven: no plan {does} for less than {_proven_bound(found.bound or 0.0)} {money})"
-    text = f"The least outlay{which} is {_sufficient_amount(found.outlay)} {money}{proven * (found.outlay > 0)}."
-    if found.result is not None:
-        text += (
-            f" The cheapest plan with that outlay costs {si(found.result.total_cost, money, 4)} in all, present value."
-        )
-    return text
+    # Rounded up, so that the printed amount is sufficient.
+    text = f"The least outlay{which} is {si_up(found.outlay, money, 6)}{proven * (found.outlay > 0)}."
+    if found.result is None:
+        return text
+    cost = si(found.result.total_cost, money, 4)
+    return f"{text} The cheapest plan with that outlay costs {cost} in all, present value."
 
 
 def has_annual_budget(instance: Instance) -> bool:
@@ -132,11 +139,6 @@ def no_outlay_words(instance: Instance, cause: str) -> str:
     if has_annual_budget(instance):
         return f"no outlay within the annual budget is enough: some floor fails in some {cause}"
     return f"no outlay is enough: whatever is spent, some floor fails in some {cause}"
-
-
-def _sufficient_amount(value: float) -> str:
-    """Return a least outlay to six digits, rounded up so that the printed amount is sufficient."""
-    return si_up(value, digits=6)
 
 
 def _proven_bound(value: float | None) -> str:
@@ -258,9 +260,9 @@ def budget_steps_table(comparison: Comparison) -> Table | None:
     text += "proven change. Gap of the worst shock: in the one plan and in the other. "
     text += _gap_definition(comparison.columns) + accuracy_sentence(comparison)
 
-    def if_known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
-        """Return a writer of cells: `nothing` for a step that changes nothing, ``?`` for a step that is not known."""
-        return lambda row: "?" if not row.item.is_known else nothing if row.item.is_nothing else write(row.item)
+    def if_known(write: Callable[[BudgetStep], str]) -> CellRenderer:
+        """Return a writer of cells: a dash for a step that changes nothing, ``?`` for a step that is not known."""
+        return lambda row: "?" if not row.item.is_known else DASH if row.item.is_nothing else write(row.item)
 
     return screen_table(
         instance,
@@ -340,14 +342,9 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
         if (o in before) != (o in after) or abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
     lost = lost_shocks(step.before, step.after)
-    said = _first_parts(parts) or "the same, at other times"
+    said = list_texts(parts, MOST_CHANGED) or "the same, at other times"
     lower = "a lower cost with gaps at their price" if step.after.has_priced_gaps else "a smaller sum of gaps"
     return said + (f"; no longer survives {list_names(list(lost), 3)}, for {lower}" if lost else "")
-
-
-def _first_parts(parts: Sequence[str], most: int = 6) -> str:
-    more = [f"and {len(parts) - most} more"] if len(parts) > most else []
-    return "; ".join([*parts[:most], *more])
 
 
 def breakpoints_table(comparison: Comparison) -> Table | Text:

@@ -322,12 +322,9 @@ class ValueRows:
         if self._kept:
             values, self._kept = self._kept, []
             self._is_folded |= len(values) > 1
-            yield ValueRow(min(values, key=_rank), len(self._owners[values[0].of]) if len(values) > 1 else 1)
-
-
-def _rank(value: PartValue) -> tuple[bool, float]:
-    """Return a sort key: the shock without which the plan is cheapest comes first, an unknown change of cost last."""
-    return value.change is None, value.change or 0.0
+            # The shock without which the plan is cheapest stands for all; an unknown change of cost comes last.
+            shown = min(values, key=lambda value: (value.change is None, value.change or 0.0))
+            yield ValueRow(shown, len(self._owners[shown.of]) if len(values) > 1 else 1)
 
 
 def heading(value: PartValue) -> str:

@@ -13,7 +13,6 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     all_of,
-    audited_headline,
     between,
     committed_words,
     list_names,
@@ -22,7 +21,7 @@ from optimizer.report.format import (
     plural,
     under_same_rules,
 )
-from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, no_plan_words, survived_words
+from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, headline_of_search, survived_words
 from optimizer.report.tables.plan import answer_panel, answer_style, plan_tables, run_line, run_remarks
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -61,13 +60,7 @@ def futures_tables(result: FuturesResult, width: int, *, every: bool = False) ->
 
 def futures_headline(result: FuturesResult) -> str:
     """Return the outcome in one line."""
-    if result.status == "none":
-        return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
-    if not result.futures:
-        return "STOPPED before any plan was found"
-    headline = _outcome(result)
-    headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
-    return audited_headline(headline, result.audit)
+    return headline_of_search(result, _outcome(result) if result.futures else "")
 
 
 def _outcome(result: FuturesResult) -> str:
@@ -78,11 +71,8 @@ def _outcome(result: FuturesResult) -> str:
         return f"FAILS{where}: {_failing_text(result, failed)}"
     if any(each.result.shocks for each in result.futures) and not has_floors(instance_of(result)):
         return "HAS NO FLOORS TO KEEP, so no shock can fail"
-    return (
-        f"SURVIVES in {all_of(count, 'futures')}"
-        if count > 1
-        else f"SURVIVES {survived_words(result.futures[0].result)}"
-    )
+    where = f"in {all_of(count, 'futures')}" if count > 1 else survived_words(result.futures[0].result)
+    return f"SURVIVES {where}"
 
 
 def _failing_text(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
@@ -127,22 +117,17 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
         yield from spread_facts(result)
     yield "Outlay", _outlay_text(instance, result)
     yield from committed_words(instance, result.data)
-    if result.price_of_survival is not None:
-        yield (
-            "Price of survival" if result.survives else "Price of the plan",
-            _price_text(result, result.price_of_survival),
-        )
+    if (price := result.price_of_survival) is not None:
+        yield "Price of survival" if result.survives else "Price of the plan", _price_text(result, price)
 
 
 def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
     """Yield the remaining survival gap, and the note on probabilities that the file does not give."""
     money, are_several = result.money, len(result.futures) > 1
     if not result.survives:
-        gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
-        yield (
-            GAP_OF_ALL,
-            f"{gaps}, summed over shocks; of the worst shock in any future {si(result.worst_gap, money, 4)}",
-        )
+        gap, worst = si(result.survival_gap, money, 4), si(result.worst_gap, money, 4)
+        of_all = f"{'expected ' * are_several}{gap}, summed over shocks"
+        yield GAP_OF_ALL, f"{of_all}; of the worst shock in any future {worst}"
     if are_several and not result.are_probabilities_given:
         yield ASSUMED_PROBABILITIES
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -13,7 +12,7 @@ from optimizer.instance.questions import each_question, question_above
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.futures import ASSUMED_PROBABILITIES
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import closing_lines, cross_table
+from optimizer.report.tables.render import WIDE_LAYOUT, closing_lines, cross_table
 from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.studies.futures.study_result import (
     FollowedPlan,
@@ -28,8 +27,6 @@ from optimizer.units import si, si_down, si_up
 
 # Digits of differences of costs, and of costs.
 DIFFERENCE_DIGITS, COST_DIGITS = 3, 4
-# Layout of a table as wide as the screen, most of it for labels.
-WIDE_LAYOUT: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 # Characters that a future and the labels need in the regret table.
 WIDTH_OF_FUTURE, WIDTH_OF_LABELS = 12, 28
 # Caption of a table in which gaps have a price.
@@ -223,17 +220,14 @@ def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
         ("Contingent", _urgent_orders(found, "one answer", "several answers"), f"{before} only"),
     ):
         if orders:
-            yield label, f"{list_names([_dependent_order(found, each) for each in orders], 6)}: {when}"
+            named = [f"{_option_name(found, each)} ({_branch_names(each) or 'several answers'})" for each in orders]
+            yield label, f"{list_names(named, 6)}: {when}"
 
 
 def _urgent_orders(found: FuturesStudy, *kinds: OrderClass) -> list[InformedOrder]:
     """Return the orders before the first answer whose dependence on answers is one of `kinds`, in that order."""
     urgent = [each for each in found.orders or () if each.is_urgent]
     return [each for kind in kinds for each in urgent if each.depends_on == kind]
-
-
-def _dependent_order(found: FuturesStudy, order: InformedOrder) -> str:
-    return f"{_option_name(found, order)} ({_branch_names(order) or 'several answers'})"
 
 
 def _branch_names(order: InformedOrder) -> str:
@@ -247,9 +241,8 @@ def _option_name(found: FuturesStudy, order: InformedOrder) -> str:
 
 def _common_size(found: FuturesStudy, order: InformedOrder) -> str:
     """Return the size that all informed plans order of an option, or that they only open it for another option."""
-    return (
-        _size_text(found, order, order.common) if order.common > 0 else "opened at size 0 for another that requires it"
-    )
+    opened = "opened at size 0 for another that requires it"
+    return _size_text(found, order, order.common) if order.common > 0 else opened
 
 
 def _size_text(found: FuturesStudy, order: InformedOrder, size: float) -> str:
@@ -423,13 +416,11 @@ def _negative_regret_note(found: FuturesStudy) -> str:
 def _orders_table(found: FuturesStudy) -> Table:
     """Build the table of orders in the informed plans, with their size, first date and signposts."""
     first = found.adaptive.first_question
-    rows = [
-        (
-            Text(_option_name(found, each)),
-            [_ordered_in(each), _size_range(found, each), each.first, _signpost_names(each)],
-        )
-        for each in found.orders or ()
-    ]
+    rows = []
+    for each in found.orders or ():
+        signposts = ", ".join(f"{name} ({period})" for name, period in each.open) or DASH
+        cells = [_ordered_in(each), _size_range(found, each), each.first, signposts]
+        rows.append((Text(_option_name(found, each)), cells))
     left = {"justify": "left", "overflow": "fold"}
     shared, ordered_in = left | {"ratio": 1}, f"Ordered before\n{first} in"
     return cross_table(
@@ -462,7 +453,3 @@ def _future_names(names: Sequence[str]) -> str:
 def _size_range(found: FuturesStudy, order: InformedOrder) -> str:
     least, most = order.smallest, order.largest
     return size_range_text(found.instance, order.option, least, least if order.depends_on == "no regret" else most)
-
-
-def _signpost_names(order: InformedOrder) -> str:
-    return ", ".join(f"{name} ({period})" for name, period in order.open) or DASH

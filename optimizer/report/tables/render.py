@@ -36,6 +36,8 @@ OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
 # that read whole folders skip names that begin with a dot.
 RECORD = ".tables.json"
 CellRenderer = Callable[[FrameRow], str | Text]
+# Layout of a cross table as wide as the screen, most of it for labels.
+WIDE_LAYOUT: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 # Holds the place of a space while lines are wrapped: a character for private use, of the width of a space.
 _HELD = "\ue000"
 # Verdicts on options: a plan may leave out what is worth it for want of room, and may buy what it does not need.
@@ -192,7 +194,10 @@ def screen_table(
     for head in more:
         shown.add_column(head, **({"overflow": "fold", "ratio": ratios[head]} if head in ratios else {"no_wrap": True}))
     for row in frame.rows():
-        texts = [_cell_text(instance, column, row, cells) for column in columns]
+        texts = [
+            cells[each.name](row) if each.name in cells else value_text(instance, each, row[each.name])
+            for each in columns
+        ]
         shown.add_row(*texts, *(write(row) for write in more.values()), style=str(style(row)) if style else None)
     return shown
 
@@ -213,12 +218,10 @@ def cross_table(
 
     Args:
         title, caption: the texts above and below the table.
-        corner: the head of the labels.
-        heads: one for each object.
+        corner, heads: the head of the labels, and one for each object.
         rows: a label and its cells; None begins a section.
-        labels: rich's column options for the labels.
-        layout: rich's column options for the cells, right-aligned by default.
-        layouts: the same by head, for columns that differ.
+        labels, layout: rich's column options for the labels, and for the cells, right-aligned by default.
+        layouts: those for the cells by head, for columns that differ.
         expand: whether the table is as wide as the screen.
     """
     shown = table(title, caption=caption, expand=expand)
@@ -237,13 +240,9 @@ def cross_table(
 def label_rows(
     rows: Iterable[Sequence[str | Text]], *layouts: Mapping[str, Any], space: int = 2, expand: bool = False
 ) -> Table:
-    """Build a grid of labels and texts side by side, without heads.
+    """Build a grid of labels and texts, without heads, `space` characters between two columns.
 
-    Args:
-        rows: the texts of each row.
-        layouts: rich's column options, one mapping for each column.
-        space: characters between two columns.
-        expand: whether the grid is as wide as the screen.
+    `layouts` are rich's column options, one mapping for each column.
     """
     grid = Table.grid(padding=(0, space), expand=expand)
     for layout in layouts:
@@ -279,12 +278,6 @@ def _shown_unit(column: FrameColumn) -> str:
 
 def _unit_of_numbers(column: FrameColumn) -> str:
     return column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
-
-
-def _cell_text(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
-    if column.name in cells:
-        return cells[column.name](row)
-    return value_text(instance, column, row[column.name])
 
 
 def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:

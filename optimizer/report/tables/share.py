@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -11,7 +10,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, between, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import closing_lines, cross_table
+from optimizer.report.tables.render import WIDE_LAYOUT, closing_lines, cross_table
 from optimizer.studies.cost_shares import (
     SOLUTIONS,
     CoalitionCost,
@@ -31,7 +30,6 @@ _SAVING_PARTS: dict[SavingPart, str] = {
     "money": "money",
 }
 AT_LEAST = "+"
-_WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 
 
 def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType | None]:
@@ -60,9 +58,7 @@ def coalition_name(found: CostShares, each: CoalitionCost) -> str:
 
 def _payment_text(found: CostShares, each: MemberShare) -> str:
     name, paid = member_name(found, each.member), each.paid(found.leading)
-    if paid.value < 0:
-        return f"{name} gains {range_text(-paid)}"
-    return f"{name} pays {range_text(paid)}"
+    return f"{name} gains {range_text(-paid)}" if paid.value < 0 else f"{name} pays {range_text(paid)}"
 
 
 def _answer_panel(found: CostShares) -> RenderableType:
@@ -153,9 +149,8 @@ def _gaps_apart_text(found: CostShares) -> str:
     if not gaps:
         return ""
     whose = [f"{member_name(found, name)}{f' {si(gap)}' if len(gaps) > 1 else ''}" for name, gap in gaps.items()]
-    return (
-        f"; {si(math.fsum(gaps.values()), found.instance.money)} of it survival gap at its price ({', '.join(whose)})"
-    )
+    gap = si(math.fsum(gaps.values()), found.instance.money)
+    return f"; {gap} of it survival gap at its price ({', '.join(whose)})"
 
 
 def _saving_parts_text(found: CostShares) -> str:
@@ -239,7 +234,7 @@ def _members_table(found: CostShares) -> Table:
         caption="Present value beyond what each costs alone without shocks; a range where costs are proven to a range."
         + (f" {AT_LEAST}: at least." if is_open else "")
         + (" Survival gaps count at their price, also in what a member pays: that part is no money." if gaps else ""),
-        **_WIDE,
+        **WIDE_LAYOUT,
     )
 
 
@@ -254,7 +249,7 @@ def _coalitions_table(found: CostShares) -> Table:
         "planning together saves more than survival costs. Gap: at shortage cost."
         if found.shares
         else f"Costs: present value, no-shock costs included. {DASH} no plan, or floors fail and gaps have no price.",
-        **_WIDE,
+        **WIDE_LAYOUT,
     )
 
 
