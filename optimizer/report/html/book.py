@@ -96,7 +96,11 @@ class PlanView:
             "dependent": narrative.dependence_words(instance, result),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),
-            "moves": [asdict(move) for move in self.moves],
+            # The key `purchases` is that of the first version.
+            "moves": [
+                {"purchases" if key == "fills" else key: each for key, each in asdict(move).items()}
+                for move in self.moves
+            ],
             "stocks": dict(self.stocks),
             "stock_looks": canvas.stock_looks(instance, result),
             "passings": [compact(passing) for passing in self.passings],
