@@ -89,7 +89,7 @@ def test_a_question_of_one_branch_alone_and_probabilities_that_are_made_up() -> 
     assert "Nothing is bought in 2029 in: war.short, peace." in words
     assert "Probabilities assumed: where the file gives none" in words
     assert "From 2030, when colour (red 50 %, blue 50 %) is known Nothing is bought in 2030." in words
-    assert [(stage.t, len(stage.orders), stage.idle) for stage in find_stages(result)] == [
+    assert [(stage.t, len(stage.orders), stage.without_orders) for stage in find_stages(result)] == [
         (0, 1, ""), (1, 0, ALL_BRANCHES), (2, 1, "war.short, peace"), (3, 0, ALL_BRANCHES)
     ]  # fmt: skip
 
@@ -105,7 +105,7 @@ def test_a_decision_of_several_branches_is_named_by_what_they_share() -> None:
     (order,) = stages[-1].orders
     assert (order.branch, order.futures) == ("high", (0, 2))
     assert order.probability == pytest.approx(0.5)
-    assert stages[-1].idle == "low"
+    assert stages[-1].without_orders == "low"
 
 
 def test_money_that_differs_between_futures_is_a_range() -> None:
@@ -130,7 +130,7 @@ def test_orders_of_a_stage_by_hand() -> None:
     assert [(each.option, each.t, each.last, each.size, each.paid) for each in stage.orders] == [
         ("pile", 1, 2, (5, 5), (50, 75)), ("plant", 1, 1, (4, 4), (400, 400))
     ]  # fmt: skip
-    assert (stage.spent, stage.spent_range, stage.idle) == ((450, 75), (75, 450), "")
+    assert (stage.spent, stage.spent_range, stage.without_orders) == ((450, 75), (75, 450), "")
 
 
 def test_many_futures_stay_readable() -> None:

@@ -582,19 +582,19 @@ def test_what_one_future_needs_is_no_waste() -> None:
     found: Any = evaluate_futures(instance, [AT_ONCE, more])
     at_once, much = found.plans
     assert at_once.waste.changes == ()
-    (use,) = at_once.idle
+    (use,) = at_once.partly_needed
     assert (use.option, use.period, use.size) == ("plant", "2027", 10)
     assert (use.futures, use.needed_in) == (("high", "low"), ("high",))
     (change,) = much.waste.changes
     assert (change.option, change.period, change.before, change.after) == ("plant", "2028", 4, 0)
     assert (change.futures, change.money) == (("high", "low"), pytest.approx(-800))
     assert (much.waste.outlay, much.waste.cost) == (pytest.approx(800), pytest.approx(800))
-    assert [each.period for each in much.idle] == ["2027"]
+    assert [each.period for each in much.partly_needed] == ["2027"]
     # 10 t/yr bought in 2028 whatever the answer: `low` could have done without them, ½ × 1,000.
     (late,) = evaluate_futures(so.load(WAIT), {"builds": {"plant": {2028: 10}}}).plans
     (change,) = late.waste.changes  # type: ignore[union-attr]
     assert (change.futures, late.waste.cost) == (("low",), pytest.approx(500))  # type: ignore[union-attr]
-    assert late.idle == ()  # type: ignore[union-attr]
+    assert late.partly_needed == ()  # type: ignore[union-attr]
 
 
 def test_what_a_future_keeps_for_nothing_is_waste_though_it_was_free() -> None:
@@ -696,7 +696,9 @@ def test_the_plan_of_solve_is_what_it_was_over_all_futures(case: str, tmp_path: 
     assert found.more(0) == pytest.approx(0, abs=1e-6 * abs(solved.total_cost))
     assert found.plans[0].waste.cost <= 5e-3 * abs(solved.total_cost)
     said = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert said["plans"][0]["builds"] == json.loads(solved.to_json(whole=False))["builds"] or found.plans[0].idle
+    assert (
+        said["plans"][0]["builds"] == json.loads(solved.to_json(whole=False))["builds"] or found.plans[0].partly_needed
+    )
     for name in found.frames:
         assert len(found.frames.frame(name).columns) == len(found.frames.frame(name).values)
 

@@ -250,7 +250,7 @@ def shaping_attacks_frame(found: AttackResult) -> Frame:
         of_attack("last", form="period", is_shown=False),
         FrameColumn("window", of=lambda each: windowed(each.with_plan.first, each.with_plan.last, "–")),
         of_attack("price", unit=money, form="amount"),
-        of_attack("cost", label="Costs it", unit=money, form="enough", is_shown=is_deterrable),
+        of_attack("cost", label="Cost to the\nadversary", unit=money, form="enough", is_shown=is_deterrable),
         FrameColumn("without", "Nothing bought", money, "amount", of=lambda each: each.without.gap),
         FrameColumn("with_plan", "With the plan", money, "amount", of=lambda each: each.with_plan.gap),
         of_attack("breaks", form="yes", is_shown=False),
@@ -269,12 +269,12 @@ def deterred_attacks_frame(found: AttackResult) -> Frame:
         FrameColumn("last", form="period", is_shown=False),
         FrameColumn("window", of=lambda each: windowed(each.first, each.last, "–")),
         FrameColumn("price", unit=money, form="amount"),
-        FrameColumn("cost", "Costs it", money, "enough"),
+        FrameColumn("cost", "Cost to the\nadversary", money, "enough"),
         FrameColumn("margin", "Margin", money, "amount", of=lambda each: each.cost - budget),
-        FrameColumn("gap", "Would leave", money, "amount"),
+        FrameColumn("gap", "Gap if\nmade", money, "amount"),
     )
-    note = "Costs it: prices and what leverage adds when it begins. Margin: above the attack budget.\n"
-    note += "Would leave: below the floors, at shortage cost, were it made all the same."
+    note = "Cost to the adversary: prices, and what leverage adds at the start. Margin: above the attack budget.\n"
+    note += "Gap if made: below the floors, at shortage cost."
     return Frame.of_items("deterred", "Attacks that the plan deters", found.deterred, columns, note)
 
 
@@ -307,7 +307,7 @@ def attack_starts_frame(found: AttackResult) -> Frame:
         FrameColumn("worst", "Worst attack", of=lambda each: each.worst and target_names(found, each.worst)),
         FrameColumn("gap", unit=money, form="amount", of=lambda each: each.worst and each.worst.gap),
         FrameColumn("breaks_at", unit=money, form="enough", of=lambda each: found.least_attack_budget(each.cheapest)),
-        FrameColumn("by", "By striking", of=lambda each: each.cheapest and target_names(found, each.cheapest)),
+        FrameColumn("by", "By an attack on", of=lambda each: each.cheapest and target_names(found, each.cheapest)),
     )
     note = "Worst: of what the adversary can afford, what leaves most below the floors; none where no floor breaks. "
     note += "Breaks at: the least attack budget that breaks the plan."

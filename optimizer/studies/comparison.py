@@ -382,7 +382,7 @@ def least_outlays_frame(comparison: Comparison, money: str) -> Frame:
         FrameColumn("case", is_index=True),
         FrameColumn("status", is_shown=False),
         FrameColumn("outlay", "Least outlay", money, "exact"),
-        FrameColumn("bound", "Proven: none below", money, "exact"),
+        FrameColumn("bound", "Proven lower bound", money, "exact"),
         FrameColumn("total_cost", "Total cost of its\ncheapest plan", money, "exact",
                     of=lambda each: each.result and each.result.total_cost),
     )  # fmt: skip

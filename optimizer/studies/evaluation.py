@@ -226,15 +226,15 @@ class FuturesPlan:
     uses: tuple[PurchaseUse, ...] | None = None  # each purchase with the futures that need it; None as for `waste`
 
     @property
-    def idle(self) -> tuple[PurchaseUse, ...]:
+    def partly_needed(self) -> tuple[PurchaseUse, ...]:
         """Purchases that only some of their futures need, and that are not part of `waste` in all others."""
         wasted = set(_wasted(self.waste))
 
-        def is_idle(each: PurchaseUse) -> bool:
-            idle = set(each.futures) - set(each.needed_in)
-            return bool(each.needed_in) and any((each.option, each.period, name) not in wasted for name in idle)
+        def is_partly_needed(each: PurchaseUse) -> bool:
+            others = set(each.futures) - set(each.needed_in)
+            return bool(each.needed_in) and any((each.option, each.period, name) not in wasted for name in others)
 
-        return tuple(filter(is_idle, self.uses or ()))
+        return tuple(filter(is_partly_needed, self.uses or ()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return for JSON the purchases, with the missing and the unneeded ones, and the uses."""

@@ -84,8 +84,8 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("over", "Over region", form="region", is_shown=False, of=lambda each: each.over or None),
         FrameColumn("lead_time", unit="months", form="amount", is_shown=False, of=lead_time),
         FrameColumn("ramp", "Share in force", is_shown=False, of=lambda each: ramp_words(instance, each)),
-        FrameColumn("without_shocks", "Some without shocks as well", form="yes", is_shown=False),
-        FrameColumn("forced", "Has to be bought", form="yes", is_shown=False),
+        FrameColumn("without_shocks", "Bought without shocks too", form="yes", is_shown=False),
+        FrameColumn("forced", "Required purchase", form="yes", is_shown=False),
     )
     return Frame.of_items("builds", "Plan", moves, columns, _builds_note(instance, result, moves))
 

@@ -59,8 +59,8 @@ def _futures_parts(found: FuturesEvaluation, *, every: bool) -> Iterator[Rendera
     else:
         yield screen_table(found.instance, found.frames.frame("plans"))
     yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
-    idle = purchase_uses_frame((plan, each) for plan in found.plans for each in plan.idle)
-    yield from _changes_tables(found, idle)
+    partly_needed = purchase_uses_frame((plan, each) for plan in found.plans for each in plan.partly_needed)
+    yield from _changes_tables(found, partly_needed)
     yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 
 
@@ -118,8 +118,10 @@ def _verdict_texts(found: _Evaluation, plan: _Plan, rules: Sequence[Finding]) ->
 
 def _partly_used_facts(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
     """Yield the purchases that only some futures need, which are no waste."""
-    if plan.idle:
-        said = [f"{each.option} in {branches_in_words(plan.result, each.needed_in)} only" for each in plan.idle]
+    if plan.partly_needed:
+        said = [
+            f"{each.option} in {branches_in_words(plan.result, each.needed_in)} only" for each in plan.partly_needed
+        ]
         named = list_names(list(dict.fromkeys(said)), MOST_RULES)
         yield "Of use", f"{named}: bought before the answer is known, so no waste"
 

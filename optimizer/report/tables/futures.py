@@ -244,7 +244,9 @@ def stage_caption(instance: Instance, stage: Stage) -> str:
     titles = branch_titles(instance)
     keys = [key for each in stage.questions for key in (each.question, *(branch for branch, _ in each.branches))]
     lines = ["; ".join(f"{key}: {titles[key]}" for key in keys if key in titles)]
-    lines.append(f"Nothing is bought {_stage_span(instance, stage)} in: {stage.idle}." if stage.idle else "")
+    lines.append(
+        f"Nothing is bought {_stage_span(instance, stage)} in: {stage.without_orders}." if stage.without_orders else ""
+    )
     lines.append(_FOLDED if any(each.merged > 1 for each in stage.orders) else "")
     return "\n".join(filter(None, lines))
 

@@ -311,9 +311,9 @@ class SupplyLimits:
         horizon, decided = self.instance.horizon, self._decision_periods(option)
         if not decided:
             return "can never be bought within the horizon"
-        idle = decided[0] + horizon.whole(option.lead_time) <= self.periods[-1]
+        is_in_force = decided[0] + horizon.whole(option.lead_time) <= self.periods[-1]
         words = f"months and can be ordered in {horizon.label(decided[0])} at the earliest"
-        return f"{{take}} {option.lead_time:g} {words}{'; its ramp starts at 0' if idle else ''}"
+        return f"{{take}} {option.lead_time:g} {words}{'; its ramp starts at 0' if is_in_force else ''}"
 
     def _names(self, owners: Iterable[str]) -> str:
         names = [display_name(self.instance, owner) for owner in owners]

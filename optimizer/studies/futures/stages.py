@@ -60,7 +60,7 @@ class Stage:
     questions: tuple[StageQuestion, ...]  # questions answered at the start; empty in the first stage
     orders: tuple[StageOrder, ...]  # orders of the stage, those of all branches first
     spent: tuple[float, ...]  # money spent in the stage by future, undiscounted
-    idle: str  # the branches in which nothing is bought, in words; empty if there are none
+    without_orders: str  # the branches in which nothing is bought, in words; empty if there are none
 
     @property
     def spent_range(self) -> Range:
@@ -177,14 +177,14 @@ def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded
         is_folded = folded and len(some) > MOST_UNFOLDED
         mine = _by_future(each for name, each in bought if name == option)
         orders += [_stage_order(answers, t, option, mine, merged=len(some))] if is_folded else some
-    idle = set(range(len(result.futures))) - {each.number for _, each in bought}
+    others = set(range(len(result.futures))) - {each.number for _, each in bought}
     return Stage(
         t,
         end,
         answers.answered_at(t),
         tuple(sorted(orders, key=lambda each: (-len(each.futures), each.futures, each.t))),
         tuple(spent),
-        answers.words(sorted(idle), t) if idle else "",
+        answers.words(sorted(others), t) if others else "",
     )
 
 
