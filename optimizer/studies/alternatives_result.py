@@ -1,4 +1,4 @@
-"""Results of a search for near-optimal alternatives: size ranges by option, and plans that differ.
+"""Results of a search for near-optimal alternatives: size ranges by option, plans that differ, and their frames.
 
 Alternatives  the ranges and plans within a tolerance of the cheapest plan
 SizeRange     the least and the greatest size of an option in these plans, each end with its bound (`RangeEnd`)

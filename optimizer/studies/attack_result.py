@@ -1,4 +1,4 @@
-"""Results of a study of attacks: the damage of each attack, and the plans that withstand the adversary."""
+"""Results of a study of attacks, and their frames: the damage of each attack, plans that withstand the adversary."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Results of a comparison of budgets and cases, as frozen values.
+"""Results of a comparison of budgets and cases, as frozen values, and their frames.
 
 ComparisonColumn   one budget of one case, and its best plan
 CaseLeastOutlay    the least outlay at which a case survives every shock, and the cheapest plan with that outlay

@@ -1,4 +1,4 @@
-"""Results of an explanation: the plan with the value of its parts, or the reason why nothing survives, and repairs."""
+"""Results of an explanation, and their frames: the plan and the value of its parts, or why nothing survives."""
 
 import math
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Result of a sensitivity analysis: each uncertain number at both ends, and a sample of all numbers.
+"""Result of a sensitivity analysis: each uncertain number at both ends, a sample of all numbers, and their frames.
 
 Sensitivity       all numbers, the most influential first, and the sample
 TornadoBar        one number: the outcome at either end (`VariantOutcome`), and the switching values (`SwitchingValue`)

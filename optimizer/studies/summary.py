@@ -5,6 +5,7 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -231,9 +232,8 @@ def _nonzero_range(values: Iterable[float]) -> tuple[float, float]:
 def _counts(instance: Instance) -> dict[str, int]:
     sections = ("commodities", "processes", "demands", "options")
     counts = {section: len(getattr(instance, section)) for section in sections} | {"shocks": len(instance.events)}
-    for option in instance.options.values():
-        counts[option.kind] = counts.get(option.kind, 0) + 1
-    return counts | {"periods": len(instance.horizon.periods)}
+    kinds = Counter(option.kind for option in instance.options.values())
+    return counts | kinds | {"periods": len(instance.horizon.periods)}
 
 
 def _spread_evenly[Item](items: Sequence[Item], most: int) -> Sequence[Item]:

@@ -1,4 +1,4 @@
-"""Result of a study of futures: the values of deciding later and knowing earlier, and orders of the informed plans.
+"""Result of a study of futures: values of deciding later and knowing earlier, orders of informed plans, and frames.
 
 FuturesStudy    the result of the study
 MeasuredCost    the value of the measure under given dates of answers
