@@ -140,10 +140,8 @@ def _find_plan(
 
     clock = Clock(settings.time_limit)
     with common.display(made.instance.money) as listener:
-        if made.instance.is_adaptive:
-            search = inputs.search_all_futures
-            return search(made, settings, clock, listener, adversary=adversary, load_seconds=load_seconds)
-        return inputs.search_plan(made, settings, clock, listener, adversary=adversary, load_seconds=load_seconds)
+        search = inputs.search_all_futures if made.instance.is_adaptive else inputs.search_plan
+        return search(made, settings, clock, listener, adversary=adversary, load_seconds=load_seconds)
 
 
 def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output: Path | None) -> None:

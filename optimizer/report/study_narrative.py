@@ -13,13 +13,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples, display_name, entry_name, has_floors
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import (
-    list_names,
-    number_name,
-    plural,
-    shock_title,
-    uncertain_text,
-)
+from optimizer.report.format import list_names, number_name, plural, shock_title, uncertain_text
 from optimizer.report.narrative import GAPS_PRICED, difference_text, other_options, outcome_headline
 from optimizer.report.tables.alternatives import NO_OTHER_PLAN, condition_on_plans
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text

@@ -14,27 +14,28 @@ from typing import Any
 from optimizer.errors import BRIEF_FORMS, require_extra
 
 
-def brief_markdown(data: Mapping[str, Any]) -> str:
-    """Return the brief as Markdown text."""
-    return "\n".join(_lines(data)).rstrip() + "\n"
-
-
-def _lines(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"# {_plain(data['title'])}", "", _plain(data["about"]), "")
-    for warning in data["warnings"]:
-        yield from (f"**{_plain(warning)}**", "")
-    yield from (f"**{_plain(data['verdict'])}**", "", _plain(data["sentence"]), "")
-    for note in data["notes"]:
-        yield from (_plain(note), "")
+def _blocks(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the texts of the brief and the parts with a table in reading order, each after its look in Markdown."""
+    yield "# {}", data["title"]
+    yield "{}", data["about"]
+    yield from (("**{}**", text) for text in (*data["warnings"], data["verdict"]))
+    yield from (("{}", text) for text in (data["sentence"], *data["notes"]))
     for part in data["parts"].values():
-        yield from (f"## {_plain(part['title'])}", "")
-        for sentence in part["sentences"]:
-            yield from (_plain(sentence), "")
+        yield "## {}", part["title"]
+        yield from (("{}", text) for text in part["sentences"])
         if part["table"] is not None:
-            yield from _table(part["table"], part["strong"])
+            yield "table", part
         # The part's `missing_note`.
         if part["lacks"]:
-            yield from (f"*{_plain(part['lacks'])}*", "")
+            yield "*{}*", part["lacks"]
+
+
+def brief_markdown(data: Mapping[str, Any]) -> str:
+    """Return the brief as Markdown text."""
+    lines = list[str]()
+    for look, said in _blocks(data):
+        lines += _table(said["table"], said["strong"]) if look == "table" else [look.format(_plain(said)), ""]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _table(table: Mapping[str, Any], strong: Sequence[int]) -> Iterator[str]:
@@ -82,20 +83,17 @@ def brief_docx(data: Mapping[str, Any]) -> bytes:
 
     document = Document()
     _set_up(document, data)
-    document.add_heading(data["title"], 1)
-    document.add_paragraph(data["about"])
-    for warning in (*data["warnings"], data["verdict"]):
-        document.add_paragraph().add_run(warning).bold = True
-    for text in (data["sentence"], *data["notes"]):
-        document.add_paragraph(text)
-    for part in data["parts"].values():
-        document.add_heading(part["title"], 2)
-        for sentence in part["sentences"]:
-            document.add_paragraph(sentence)
-        if part["table"] is not None:
-            _add_table(document, part["table"], part["strong"])
-        if part["lacks"]:
-            document.add_paragraph().add_run(part["lacks"]).italic = True
+    for look, said in _blocks(data):
+        if look == "table":
+            _add_table(document, said["table"], said["strong"])
+        elif look.startswith("#"):
+            document.add_heading(said, look.count("#"))
+        elif look == "**{}**":
+            document.add_paragraph().add_run(said).bold = True
+        elif look == "*{}*":
+            document.add_paragraph().add_run(said).italic = True
+        else:
+            document.add_paragraph(said)
     content = io.BytesIO()
     document.save(content)
     return content.getvalue()

@@ -5,7 +5,7 @@ Colours are those of Okabe and Ito; a pattern, a mark or a word repeats the mean
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,13 +81,13 @@ def _survival(book: Book, choice: Choice) -> Canvas:
 
 
 def _path(book: Book, choice: Choice) -> Canvas:
-    passings = {each.name: each for each in book.own.passings}
+    passings = {each.outcome.name: each for each in book.own.passings}
     _require(bool(passings), "there are no shocks")
     kept = [name for name, each in passings.items() if each.short]
     shock = choice.shock or (tightest(book.own.result, kept) or [*passings])[0]
     _require(shock in passings, _no_shock(shock, list(passings)))
     segments = list(book.instance.demands)
-    struck = passings[shock].segments
+    struck = passings[shock].outcome.segments
     segment = choice.segment or list(struck)[weakest_of(list(struck.values()))]
     _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
     _require(shock in kept, _not_kept(shock, kept))
@@ -298,13 +298,17 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     results = [point.result for point in found.points if point.result.baseline is not None and not point.is_given]
     results = results or [own]
     words = baseline_words(found, own.money)
-    notes = ["Circle: the plan at hand."]
-    if found.least_outlay is not None:
-        kept = f"keeps every floor{but_samples(instance)}"
-        notes.insert(0, f"The least outlay that {kept} is {si_up(found.least_outlay, own.money, 5)}.")
+    notes = [*least_outlay_note(instance, found.least_outlay), "Circle: the plan at hand."]
     ends = [note_on_attacks(own, results[1:]), proven_words(found, own.money), words]
     ends += ["The search was stopped: more budgets were to come."] if found.stopped else []
     return draw_results(instance, results, own, notes, ends, is_beyond=bool(words))
+
+
+def least_outlay_note(instance: Instance, outlay: float | None) -> Iterator[str]:
+    """Yield the sentence on the least outlay that keeps every floor; nothing if it is None."""
+    if outlay is not None:
+        kept = f"keeps every floor{but_samples(instance)}"
+        yield f"The least outlay that {kept} is {si_up(outlay, instance.money, 5)}."
 
 
 def draw_results(

@@ -211,19 +211,12 @@ def _draw_boxes(panel: "Axes", plane: FailurePlane) -> list[Any]:
     for number, box in enumerate(plane.boxes, 1):
         line = _LINES[(number - 1) % len(_LINES)]
         x, y = _within(box.x, left, right), _within(box.y, bottom, top)
-        panel.add_patch(
-            Rectangle(
-                (x[0], y[0]), x[1] - x[0], y[1] - y[0],
-                facecolor=VERMILION, alpha=0.1, linewidth=0, zorder=0.5,
-            )
-        )  # fmt: skip
-        panel.add_patch(
-            Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0], fill=False, edgecolor=INK, linewidth=1.3, linestyle=line)
-        )
+        area = (x[0], y[0]), x[1] - x[0], y[1] - y[0]
+        panel.add_patch(Rectangle(*area, facecolor=VERMILION, alpha=0.1, linewidth=0, zorder=0.5))
+        panel.add_patch(Rectangle(*area, fill=False, edgecolor=INK, linewidth=1.3, linestyle=line))
         panel.text(x[0], y[1], f" {number}", va="top", fontsize=9, fontweight="bold")
-        handles.append(
-            Line2D([], [], color=INK, linewidth=1.3, linestyle=line, label=f"{number}: {shortened(box.words, _WORDS)}")
-        )
+        label = f"{number}: {shortened(box.words, _WORDS)}"
+        handles.append(Line2D([], [], color=INK, linewidth=1.3, linestyle=line, label=label))
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
     return handles

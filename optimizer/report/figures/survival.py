@@ -79,15 +79,10 @@ class ShockWindow:
 
 @dataclass(frozen=True)
 class Passing:
-    """One shock under a plan: each segment's worst period, and its path if flows are kept."""
+    """One shock under a plan: its outcome, and the path of each segment if flows are kept."""
 
-    # As in the outcome.
-    name: str
-    survives: bool
-    excused: bool
-    gap: float
-    segments: Mapping[str, Service]  # as in the result; a shock kept as a line has only the segments that it names
-    short: Mapping[str, ByPeriod]  # by segment, t unserved in each period; empty on a line
+    outcome: Outcome
+    short: Mapping[str, ByPeriod]  # by segment, t unserved in each period; empty for a summary line
     substituted: Mapping[str, ByPeriod]  # by segment with substitutes, t served by them in each period
 
 
@@ -108,12 +103,13 @@ def compact(passing: Passing) -> dict[str, Any]:
     A segment is a list of worst service, floor, worst period, first failure, and service / floor in words. Segments
     that are never short are left out of ``short``; ``kept`` says whether paths are known.
     """
+    outcome = passing.outcome
     return {
-        "name": passing.name,
-        "survives": passing.survives,
-        "excused": passing.excused,
-        "gap": passing.gap,
-        "segments": {d: _figures(each) for d, each in passing.segments.items()},
+        "name": outcome.name,
+        "survives": outcome.survives,
+        "excused": outcome.excused,
+        "gap": outcome.gap,
+        "segments": {d: _figures(each) for d, each in outcome.segments.items()},
         "kept": bool(passing.short),
         "short": {d: row for d, row in passing.short.items() if any(row)},
         "substituted": dict(passing.substituted),
@@ -160,7 +156,7 @@ def spans(windows: Iterable[range]) -> Spans:
     return tuple((first, stop - first) for first, stop in ends)
 
 
-def failing(instance: Instance, result: Result, row: ShockRow) -> Spans:
+def failed_windows(instance: Instance, result: Result, row: ShockRow) -> Spans:
     """Return the windows of the shocks of a row that the plan does not survive."""
     own = frozenset(row.shocks)
     failed = (outcome.name for outcome in result.shocks if outcome.fails and outcome.name in own)
@@ -199,7 +195,7 @@ def compact_row(instance: Instance, result: Result, row: RowOutcome) -> dict[str
         "worst_word": row.worst_word,
         "worst": row.worst.name,
         "worst_title": full_name(instance, instance.event(row.worst.name)),
-        "windows_failed": failing(instance, result, row),
+        "windows_failed": failed_windows(instance, result, row),
         "segments": {d: [*_figures(each), name] for d, (name, each) in row.segments.items()},
         "partial": [d for d in row.segments if d in row.partial],
         "full": {d: served_in_full(instance, row.shocks, d) for d in instance.demands if d in row.full},
@@ -244,15 +240,10 @@ def passings(instance: Instance, result: Result, names: Sequence[str]) -> tuple[
 
 def _passing(instance: Instance, outcome: Outcome) -> Passing:
     flows = outcome.flows
-    return Passing(
-        name=outcome.name,
-        survives=outcome.survives,
-        excused=outcome.excused,
-        gap=outcome.gap,
-        segments=outcome.segments,
-        short={} if flows is None else {d: tuple(max(0.0, t) for t in flows[d, "unserved"]) for d in instance.demands},
-        substituted={} if flows is None else _served_otherwise(instance, flows),
-    )
+    if flows is None:
+        return Passing(outcome, {}, {})
+    short = {d: tuple(max(0.0, t) for t in flows[d, "unserved"]) for d in instance.demands}
+    return Passing(outcome, short, _served_otherwise(instance, flows))
 
 
 def _served_otherwise(instance: Instance, flows: Flows) -> dict[str, ByPeriod]:
@@ -443,7 +434,7 @@ def _windows(
     for number, lane in enumerate(lanes):
         row = by_name[lane.name]
         bars(number, lane.windows, color=GREY)
-        bars(number, failing(instance, result, row), color=VERMILION, hatch="xxxx")
+        bars(number, failed_windows(instance, result, row), color=VERMILION, hatch="xxxx")
     panel.set_ylim(len(lanes) - 0.4, -0.6)
     panel.set_yticks(range(len(lanes)), [_lane_words(lane, by_name[lane.name]) for lane in lanes], fontsize=6.5)
     panel.grid(axis="x")

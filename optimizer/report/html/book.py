@@ -105,7 +105,7 @@ class PlanView:
             "stock_looks": canvas.stock_looks(instance, result),
             "passings": [compact(passing) for passing in self.passings],
             "rows": [compact_row(instance, result, row) for row in self.rows],
-            "tightest": tightest(result, [passing.name for passing in self.passings]),
+            "tightest": tightest(result, [passing.outcome.name for passing in self.passings]),
             "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
             "parts": [asdict(step) for step in years.cost_steps(result)],
             "beyond": [asdict(step) for step in years.beyond(result)],

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.errors import has_extra
-from optimizer.instance.derived import but_samples
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of
 from optimizer.report.figures.canvas import STYLE, Canvas, draw_chart, file_bytes, use_all_fonts
@@ -22,6 +21,7 @@ from optimizer.report.figures.plot import (
     drawn_stocks,
     drawn_years,
     hardest_sources,
+    least_outlay_note,
     maps_of,
 )
 from optimizer.report.figures.studies import draw_discovery, draw_futures
@@ -36,7 +36,7 @@ from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery_result import Discovery
 from optimizer.tolerances import SHOWN_SHARE
-from optimizer.units import si, si_up
+from optimizer.units import si
 
 # Outlines in an SVG file, rounded to a tenth of a point: finer steps are invisible.
 _OUTLINE, _DECIMALS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d)\d+")
@@ -234,9 +234,7 @@ def _draw_comparison(found: Comparison) -> Canvas:
     if len(found.cases) > 1 or len(columns) < 2:
         return draw_chart(chart_of(found))
     (instance,) = found.cases.values()
-    kept = f"keeps every floor{but_samples(instance)}"
-    notes = [f"The least outlay that {kept} is {si_up(each.outlay, columns[0].result.money, 5)}."
-             for each in found.least if each.outlay is not None]  # fmt: skip
+    notes = [note for each in found.least for note in least_outlay_note(instance, each.outlay)]
     return draw_results(instance, [each.result for each in columns], None, notes)
 
 

@@ -35,13 +35,7 @@ def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
     facts = list(requirement_facts(found))
     style = "green" if found.stocks.survives else "red"
     parts: list[RenderableType] = [answer_panel(found.instance.title, requirement_headline(found), facts, style)]
-    names = (
-        "materials",
-        "needs",
-        "holdings",
-        *(["funding"] if found.funding else []),
-        *(["cases"] if found.cases else []),
-    )
+    names = ["materials", "needs", "holdings", *["funding"] * bool(found.funding), *["cases"] * bool(found.cases)]
     parts += [_frame_table(found, name, width) for name in names if len(found.frames.frame(name))]
     return [*parts, *closing_lines(found.notes)]
 
@@ -80,10 +74,8 @@ def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
     nothing = found.nothing
     failed = sum(outcome.fails for outcome in nothing.shocks)
     worst = f"{', the worst of them' if failed > 1 else ','} with a survival gap of {si(nothing.worst_gap, money)}"
-    yield (
-        "Shortfall",
-        f"in {failed:,} of {plural(len(nothing.shocks), 'shock')} with nothing bought{worst * (failed > 0)}",
-    )
+    shocks = plural(len(nothing.shocks), "shock")
+    yield "Shortfall", f"in {failed:,} of {shocks} with nothing bought{worst * (failed > 0)}"
     if held := held_stocks(found):
         yield "To hold", _held_words(found, held)
     if missing := _materials_without_option(found):
