@@ -46,11 +46,18 @@ def command(
         audit = _audit_again(instance, result, doubts)
         typer.echo(replace(result, audit=audit, notes=(*doubts, *result.notes)).to_json(whole=False))
     else:
+        from rich.text import Text
+
+        from optimizer.report.screen import Screen
+        from optimizer.results.saved import UNCHECKED
+
         with inputs.plan_that_fits(plan, doubts):
-            _print_doubts(doubts)
+            for doubt in doubts:
+                Screen().print(Text(f"Note: {doubt}", style="bold red"), end="\n\n")
             # The record of an earlier audit is no evidence if this audit disagrees.
             common.show_plan(replace(result, audit={}) if doubts else result, every=every)
-        _say_unchecked(is_saved=is_saved)
+        if is_saved:
+            Screen().print(Text(UNCHECKED, style="dim"))
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
@@ -61,23 +68,3 @@ def _audit_again(
     from optimizer.studies.verify import verify
 
     return verify(instance, result, "arithmetic").report.to_dict() if doubts else result.audit
-
-
-def _print_doubts(doubts: "Iterable[str]") -> None:
-    """Print the disagreements of the audit with a plan, above its answer."""
-    from rich.text import Text
-
-    from optimizer.report.screen import Screen
-
-    for doubt in doubts:
-        Screen().print(Text(f"Note: {doubt}", style="bold red"), end="\n\n")
-
-
-def _say_unchecked(*, is_saved: bool) -> None:
-    from rich.text import Text
-
-    from optimizer.report.screen import Screen
-    from optimizer.results.saved import UNCHECKED
-
-    if is_saved:
-        Screen().print(Text(UNCHECKED, style="dim"))

@@ -253,11 +253,8 @@ class Workbook:
                 named[name] = sheet
             else:
                 cure = did_you_mean(name, SHEETS, f"The sheets are {', '.join(SHEETS)}.")
-                self._report(
-                    first,
-                    f'"{sheet.title}" is no sheet of an instance',
-                    f"{cure} A sheet whose name begins with _ is not read.",
-                )
+                cure += " A sheet whose name begins with _ is not read."
+                self._report(first, f'"{sheet.title}" is no sheet of an instance', cure)
         for name in SHEETS:
             if name in named:
                 yield InputSheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))

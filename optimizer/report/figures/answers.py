@@ -104,11 +104,10 @@ def _explanation(found: Explanation) -> AnswerChart:
 
 def _repair_row(instance: Instance, repair: Repair) -> ChartRow:
     label, words, share = repair_words(instance, repair)
+    if repair.works is None:
+        return ChartRow(label, f"? {words}", ((0.0, 1.0, "unknown"),))
     if not repair.works:
-        is_known = repair.works is False
-        return ChartRow(
-            label, f"{'✗' if is_known else '?'} {words}", ((0.0, 1.0, "broken" if is_known else "unknown"),)
-        )
+        return ChartRow(label, f"✗ {words}", ((0.0, 1.0, "broken"),))
     return ChartRow(label, f"✓ {words}", () if share is None else ((0.0, share, "own"),))
 
 
@@ -173,15 +172,13 @@ def _attack(found: AttackResult) -> AnswerChart:
         tone: Tone = "broken" if cheapest.cost <= adversary.attack_budget else "own"
         words = shortened(f"{si(cheapest.cost, instance.money)}: {targets}", LABEL_LENGTH)
         rows.append(ChartRow(each.start, words, ((0.0, cheapest.cost, tone),)))
+    budget = adversary.attack_budget
     return AnswerChart(
         f"{instance.title}: what it costs an adversary to break the plan",
         tuple(rows),
         {"broken": "affordable: the plan breaks", "own": "more than the adversary has"},
         f"The least attack budget that breaks a floor, by the start of the attack, {instance.currency}.",
-        line=(
-            adversary.attack_budget,
-            f"the attack budget, {attack_budget_text(adversary.attack_budget, instance.money)}",
-        ),
+        line=(budget, f"the attack budget, {attack_budget_text(budget, instance.money)}"),
     )
 
 
@@ -362,12 +359,12 @@ def _timing_row(found: FuturesStudy, each: QuestionTiming) -> ChartRow:
     return ChartRow(_TIMINGS[each.timing], timing_text(found, each), parts, each.question)
 
 
-def _amount(band: ProvenDifference | None, tone: Tone = "cheaper") -> tuple[BarPart, ...]:
+def _amount(gain: ProvenDifference | None, tone: Tone = "cheaper") -> tuple[BarPart, ...]:
     """Return the bar of an amount of 0 or more: what is proven, then what is possible; nothing if it is unknown."""
-    if band is None:
+    if gain is None:
         return ()
-    proven: tuple[BarPart, ...] = ((0.0, band.low, tone),) if band.low else ()
-    return (*proven, *_range_part(band.low, band.high))
+    proven: tuple[BarPart, ...] = ((0.0, gain.low, tone),) if gain.low else ()
+    return (*proven, *_range_part(gain.low, gain.high))
 
 
 # Scenarios side by side.

@@ -99,9 +99,8 @@ def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[t
 def _futures_summary(found: FuturesEvaluation, number: int) -> str:
     """Summarise one of several plans over all futures in one line."""
     plan, each, money = found.plans[number], found.summary(number), found.instance.money
-    text = (
-        f"survives in {each['survived']} of {len(found.futures)}; expected cost {si(each['expected_cost'], money, 4)}, "
-    )
+    text = f"survives in {each['survived']} of {len(found.futures)}; "
+    text += f"expected cost {si(each['expected_cost'], money, 4)}, "
     text += f"largest {si(each['worst_cost'], money, 4)} in {each['worst_future']}"
     text += f"; expected gap {si(each['expected_gap'], money)}" if each["expected_gap"] > 0 else ""
     text += f"; largest regret {si(each['largest_regret'], money, 4)}" if each["largest_regret"] is not None else ""
@@ -212,9 +211,8 @@ def _plans_panel(found: PlanEvaluation) -> Panel:
 def _plan_summary(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
     """Summarise one of several plans in one line."""
     cost = f"total cost {si(plan.result.total_cost, plan.result.money, 4)}"
-    return "; ".join(
-        [outcome_headline(plan.result, found.instance), cost, *_verdict_texts(found, plan, plan.broken_rules)]
-    )
+    verdicts = _verdict_texts(found, plan, plan.broken_rules)
+    return "; ".join([outcome_headline(plan.result, found.instance), cost, *verdicts])
 
 
 def _breaks_text(rules: Sequence[Finding]) -> str:
@@ -265,13 +263,11 @@ def _reduction_texts(found: _Evaluation, changes: Sequence[PlanChange]) -> str:
     """Return the purchases that can be smaller, each with both sizes, as a list in words."""
     said = []
     for each in changes:
-        if each.before > 0 and math.isclose(
-            each.before, each.after, rel_tol=NEGLIGIBLE
-        ):  # a part of a year that changes elsewhere
+        # A part of a year that changes elsewhere.
+        if each.before > 0 and math.isclose(each.before, each.after, rel_tol=NEGLIGIBLE):
             continue
-        before, after = (
-            size_text(found.instance, each.option, size) for size in (each.before, rounded_up(each.after, 3))
-        )
+        sizes = (each.before, rounded_up(each.after, 3))
+        before, after = (size_text(found.instance, each.option, size) for size in sizes)
         named = f"{display_name(found.instance, each.option)}, {each.period}{_branch_phrase(found, each)}"
         is_open = each.after > 0 or _stays_open(found, each.option, each.period, each.before, -each.money)
         said.append(f"{named}: {after if is_open else 'none'} instead of {before}")

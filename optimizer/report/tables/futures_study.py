@@ -53,7 +53,7 @@ def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[Renderable
 # Figures that are known between two bounds.
 
 
-def band_text(low: float, high: float, money: str, digits: int = DIFFERENCE_DIGITS) -> str:
+def bounds_text(low: float, high: float, money: str, digits: int = DIFFERENCE_DIGITS) -> str:
     """Return an amount between proven bounds: one figure if both read alike, else a range that is rounded outwards."""
     if not math.isfinite(low):
         return f"at most {si_up(high, money, digits)}"
@@ -66,11 +66,11 @@ def band_text(low: float, high: float, money: str, digits: int = DIFFERENCE_DIGI
     return f"{si_down(low, '', digits)} to {si_up(high, money, digits)}"
 
 
-def _difference(band: ProvenDifference, money: str, reference: float) -> str:
+def _difference(difference: ProvenDifference, money: str, reference: float) -> str:
     """Return the range of a difference; 0 if it is negligible beside the `reference` amount."""
-    if band.high <= 10.0 ** (-COST_DIGITS) * abs(reference):
+    if difference.high <= 10.0 ** (-COST_DIGITS) * abs(reference):
         return f"0 {money}".rstrip()
-    return band_text(band.low, band.high, money)
+    return bounds_text(difference.low, difference.high, money)
 
 
 # The answer.
@@ -147,8 +147,8 @@ def _incomparable_mark(found: FuturesStudy, value: MeasuredCost | None) -> str:
 
 
 def _worth_amount(found: FuturesStudy, name: str) -> str | None:
-    band = getattr(found, name)
-    return None if band is None else _difference(band, found.instance.money, found.costs["adaptive"].cost)
+    gain = getattr(found, name)
+    return None if gain is None else _difference(gain, found.instance.money, found.costs["adaptive"].cost)
 
 
 def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
@@ -175,7 +175,7 @@ def _kind_text(found: FuturesStudy, value: MeasuredCost | None, meaning: str) ->
     if not value.is_comparable:
         stopped = "; the search was stopped at this plan" if value.is_open else ""
         return f"FAILS: an expected survival gap of {si(value.gap, money)}{stopped} ({meaning})"
-    cost = band_text(value.bound, value.cost, money, COST_DIGITS)
+    cost = bounds_text(value.bound, value.cost, money, COST_DIGITS)
     if value.survives:
         return f"{found.measure} {cost} ({meaning})"
     return f"{found.measure_with_gaps} {cost}; FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
