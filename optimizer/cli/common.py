@@ -217,9 +217,9 @@ def _error_text(error: Exception) -> str:
         return f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}."
     if isinstance(error, errors.AuditError):
         return _audit_error_text(error)
-    return (
-        str(error) if isinstance(error, errors.OptimizerError) else f"internal error: {type(error).__name__}: {error}"
-    )
+    if isinstance(error, errors.OptimizerError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager
@@ -370,9 +370,8 @@ def write_tables(command: str, folder: Path, frames: "Frames", names: Iterable[s
     for path in found.removed:
         print_message(f"removed {path}: an earlier run wrote it, and this one has no such table.")
     if found.left:
-        print_message(
-            f"{folder} has CSV files that are not of this run: {list_names([p.name for p in found.left], 8)}."
-        )
+        left = list_names([path.name for path in found.left], 8)
+        print_message(f"{folder} has CSV files that are not of this run: {left}.")
 
 
 def write_plot(path: Path, draw: Callable[[str], bytes], *, is_stopped: bool = False) -> None:

@@ -123,10 +123,8 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
 
     assert isinstance(subject.plan, FuturesResult)
     if any(each.result.adversary is not None for each in subject.plan.futures):
-        what = (
-            "the plan was made against an adversary, which the study of futures leaves out: solve without --adversary."
-        )
-        raise typer.BadParameter(what)
+        what = "the plan was made against an adversary, which the study of futures leaves out"
+        raise typer.BadParameter(f"{what}: solve without --adversary.")
     return futures_study(subject.instance, settings=subject.settings, listener=listener, known=subject.plan)
 
 

@@ -316,9 +316,8 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
     """Refuse, as a usage error, a file that cannot be written, and options that a workbook does not support."""
     is_workbook = arguments.file_path("output", output, REPORT_FORMS).suffix.lower() == WORKBOOK_FORM
     if is_workbook and has_pages_only:
-        raise typer.BadParameter(
-            "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
-        )
+        what = "a workbook holds one plan: leave out --json, --budgets and --with."
+        raise typer.BadParameter(what, param_hint="--output")
     common.check_file(output, "--output", source, instance, extra="excel" if is_workbook else "report")
     if is_workbook and output.exists():
         from optimizer.io.load import holds_instance

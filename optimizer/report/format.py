@@ -168,9 +168,9 @@ def all_of(count: int, nouns: str) -> str:
 
 def left_out(count: int, noun: str = "shock") -> str:
     """Return the sentence on shocks or attacks that are not shown; some of them may be equally bad."""
-    return f"1 more {noun} is not shown: it is no worse." if count == 1 else (
-        f"{count:,} more {noun}s are not shown: none of them is worse."
-    )  # fmt: skip
+    if count == 1:
+        return f"1 more {noun} is not shown: it is no worse."
+    return f"{count:,} more {noun}s are not shown: none of them is worse."
 
 
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]
@@ -471,9 +471,8 @@ def proof(result: "Result | FuturesResult") -> str:
         least += f" with this gap{_slack_words(result, within)}"
     if within < SHOWN_MIP_GAP:
         return f"(proven to be {least})"
-    return (
-        f"(not proven to be near {least})" if within > FAR else f"(proven within {short(100 * within, 2)} % of {least})"
-    )
+    near = "not proven to be near" if within > FAR else f"proven within {short(100 * within, 2)} % of"
+    return f"({near} {least})"
 
 
 def _slack_words(result: "Result | FuturesResult", within: float) -> str:

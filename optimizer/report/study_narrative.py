@@ -159,9 +159,8 @@ def _attack_sentences(found: AttackResult) -> Sequence[str]:
     if worst is not None and worst.breaks:
         verdict = f"An adversary with {means} breaks the plan."
     else:
-        verdict = (
-            f"No attack that {means} can buy {'was found to break' if found.attacks_stopped else 'breaks'} a floor."
-        )
+        breaks = "was found to break" if found.attacks_stopped else "breaks"
+        verdict = f"No attack that {means} can buy {breaks} a floor."
     return verdict, f"Worst attack: {worst_attack_text(found)}.", f"Breaks at: {breaking_attack_text(found)}."
 
 
@@ -209,9 +208,8 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
     costs = [si(each.priced_cost, instance.money, 4) for each in (other, found.cheapest)]
     how = other_options(instance, other, found.cheapest)
     priced = f", {GAPS_PRICED}" if found.cheapest.has_priced_gaps else ""
-    return (
-        f"Of the plans found, the one that differs most costs {costs[0]}, the cheapest {costs[1]}{priced}; it is {how}."
-    )
+    differs = f"Of the plans found, the one that differs most costs {costs[0]}, the cheapest {costs[1]}{priced}"
+    return f"{differs}; it is {how}."
 
 
 # Uncertain numbers.
@@ -377,9 +375,8 @@ def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
     if not every:
         return "None of them buys anything."
     if not common:
-        return (
-            f"{plural(len(every), 'option')} {'is' if len(every) == 1 else 'are'} bought in some of them, none in all."
-        )
+        verb = "is" if len(every) == 1 else "are"
+        return f"{plural(len(every), 'option')} {verb} bought in some of them, none in all."
     return f"Of {plural(len(every), 'option')} that any of them buys, all have {len(common)}: {list_names(common, 6)}."
 
 

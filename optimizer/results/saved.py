@@ -67,9 +67,8 @@ class Difference:
     def __str__(self) -> str:
         if self.path == DIGEST:
             return f"{DIGEST}: the file was changed since it was saved"
-        return (
-            f"{self.path}: the file says {_excerpt(self.written)}, but {_excerpt(self.implied)} follows from its parts"
-        )
+        written, implied = _excerpt(self.written), _excerpt(self.implied)
+        return f"{self.path}: the file says {written}, but {implied} follows from its parts"
 
 
 def _key_differences(written: Mapping[str, Any], implied: Mapping[str, Any], path: str) -> Iterator[Difference]:

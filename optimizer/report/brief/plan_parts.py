@@ -287,9 +287,8 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
         full = list_names(spent_years(instance, result))
         said += f" Each year has a budget of its own, {between(min(limits), max(limits), result.money)}"
         said += f", used up in {full}." if full else "."
-    return new_money_part(
-        columns, rows, (said, *committed_sentence(commitments, result.money), *_price_sentences(result))
-    )
+    sentences = (said, *committed_sentence(commitments, result.money), *_price_sentences(result))
+    return new_money_part(columns, rows, sentences)
 
 
 def new_money_word(commitments: Sequence[CommittedMoney]) -> str:

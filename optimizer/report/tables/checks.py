@@ -131,9 +131,8 @@ def _hits_table(instance: Instance, summary: Summary, *, every: bool) -> Table:
     every_hit = [(hit.name, hit) for hit in summary.hits]
     rows, caption = (every_hit, "") if every else _folded_hits(summary)
     if instance.ensembles:
-        caption = (
-            "\nSamples of ensembles are not listed: `diversify solve` and `diversify stress` judge them." + caption
-        )
+        samples = "\nSamples of ensembles are not listed: `diversify solve` and `diversify stress` judge them."
+        caption = samples + caption
 
     def cells(hit: ShockHit) -> list[str]:
         window, gap = windowed(hit.first, hit.last, "–"), si(hit.gap) if hit.gap > 0 else "–"

@@ -152,9 +152,8 @@ def _outlay_text(instance: Instance, result: FuturesResult) -> str:
     budgets = {future.result.data.get("policy", {}).get("budget") for future in result.futures}
     if len(each) == 1 or (max(each) - min(each) <= SAME_VALUE * max(each) and len(budgets) == 1):
         return outlay_words(instance, result.futures[0].result)
-    words = (
-        f"expected {si(result.outlay, result.money, 4)}, undiscounted; {between(min(each), max(each), result.money, 4)}"
-    )
+    spread = between(min(each), max(each), result.money, 4)
+    words = f"expected {si(result.outlay, result.money, 4)}, undiscounted; {spread}"
     if len(budgets) > 1:
         return f"{words}, under a budget that differs between the futures"
     budget = instance.policy.budget

@@ -58,9 +58,8 @@ def _headline(stress: Stress) -> str:
     own = plural(stress.own_shocks, "shock")
     enough = f"SURVIVES {stress.survived:,} of {samples}, as many as its ensembles require"
     whole = "SURVIVES the one sample" if stress.samples == 1 else f"SURVIVES all {samples}"
-    return (whole if stress.survived == stress.samples else enough) + (
-        f", BUT FAILS in {stress.own_failed:,} of its own {own}" * bool(stress.own_failed)
-    )
+    fails = f", BUT FAILS in {stress.own_failed:,} of its own {own}" * bool(stress.own_failed)
+    return f"{whole if stress.survived == stress.samples else enough}{fails}"
 
 
 def _weakest_event(stress: Stress) -> str:

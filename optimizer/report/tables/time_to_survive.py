@@ -148,9 +148,8 @@ def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
     if exposure.kind == "nothing":
         return Text(exposure.name)
     mark = " !" if exposure.deliberate else ""
-    return Text(chokepoint_name(instance, exposure.kind, exposure.name) + mark).append(
-        f" · {exposure.kind}", style="dim"
-    )
+    title = chokepoint_name(instance, exposure.kind, exposure.name) + mark
+    return Text.assemble(title, (f" · {exposure.kind}", "dim"))
 
 
 def _exposure_cell(exposure: Exposure, i: int) -> Text:
