@@ -75,7 +75,7 @@ def test_text_of_a_cell_stays_within_it() -> None:
     imports = data["processes"]["imports"] | {"capacity": 1200}
     data |= {"demands": {f"motors_{i}": motors for i in range(12)}, "shocks": {"ban": shock}, "options": {}}
     drawn = shown(data | {"processes": data["processes"] | {"imports": imports}})
-    canvas = draw_heatmap(drawn.instance, drawn.own.result, drawn.lanes, drawn.own.rows, drawn.unlisted)
+    canvas = draw_heatmap(drawn.instance, drawn.own.result, drawn.figure_rows, drawn.own.rows, drawn.unlisted)
     canvas.figure.draw_without_rendering()
     (panel,) = canvas.panels
     texts = {text.get_text().replace("\n", "") for text in panel.texts}
@@ -125,7 +125,9 @@ def test_a_stock_looks_the_same_in_all_figures() -> None:
     result = drawn.own.result
     outcome = result.shocks[0]
     assert outcome.flows is not None
-    over_time = draw_stocks(drawn.instance, result, drawn.own.stocks, drawn.lanes, drawn.own.rows, 0).panels[0].lines
+    over_time = (
+        draw_stocks(drawn.instance, result, drawn.own.stocks, drawn.figure_rows, drawn.own.rows, 0).panels[0].lines
+    )
     stocks = [StockInShock(o, o, 10.0, (5.0, 1.0), 9.0) for o in ("second", "reserve")]
     in_shock = draw_drawdown(drawn.instance, result, outcome, stocks).panels[0].lines
     looks = [[(line.get_color(), line.get_linestyle()) for line in lines] for lines in (over_time, in_shock)]

@@ -366,7 +366,7 @@ def test_stock_is_drawn_above_the_name_of_its_year(tiny: Book) -> None:
     """The reserve holds 60 t at the end of 2026 and 2027, and 100 t from the end of 2028 on."""
     own = tiny.own
     upper, lower = draw_stocks(
-        tiny.instance, own.result, own.stocks, tiny.lanes, own.rows, tiny.unlisted
+        tiny.instance, own.result, own.stocks, tiny.figure_rows, own.rows, tiny.unlisted
     ).panels  # fmt: skip
     (line,) = upper.lines
     xs, ys = line.get_xdata(), line.get_ydata()
@@ -388,7 +388,7 @@ def test_labels_of_families_do_not_run_into_each_other_below_long_names_of_segme
     data = so.load(TINY, ["demands.motors.name=European industry and parts of cars and vans"]).to_dict()
     instance = so.read({**data, "shocks": shocks})
     drawn = book(instance, single_point(instance, so.solve(instance)))
-    canvas = draw_heatmap(instance, drawn.own.result, drawn.lanes, drawn.own.rows, drawn.unlisted)
+    canvas = draw_heatmap(instance, drawn.own.result, drawn.figure_rows, drawn.own.rows, drawn.unlisted)
     canvas.figure.draw_without_rendering()
     places = [label.get_window_extent() for label in canvas.panels[0].get_yticklabels()]
     assert len(places) == 5
@@ -555,7 +555,7 @@ def test_figures_draw_the_numbers_of_the_result(name: str) -> None:
             assert unserved == pytest.approx(list(passing.short[d]))
             floors = [line.get_ydata()[0] for line in panel.lines]
             assert floors == pytest.approx([a * b for a, b in zip(window.demand[d], window.floor[d], strict=True)])
-    cells = draw_heatmap(instance, result, drawn.lanes, own.rows, drawn.unlisted).panels[0].texts
+    cells = draw_heatmap(instance, result, drawn.figure_rows, own.rows, drawn.unlisted).panels[0].texts
     weakest = [row.segments[d][1] for row in own.rows for d in instance.demands if d in row.segments]
     below = [text.get_text() for text in cells if text.get_text().startswith("✗")]
     assert len(below) == sum(each.margin < -1e-6 for each in weakest)

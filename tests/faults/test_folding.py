@@ -153,7 +153,7 @@ def test_png_and_page_list_the_same_rows_whatever_the_budgets(
 ) -> None:
     rich = so.solve(instance)
     page = book(instance, Frontier((BudgetPoint(4e6, poor), BudgetPoint(30e6, rich)), 0))
-    assert [lane.name for lane in page.lanes] == [lane.name for lane in report.lanes] == ROWS
+    assert [each.name for each in page.figure_rows] == [each.name for each in report.figure_rows] == ROWS
     assert [each.name for each in page.shock_windows] == [each.name for each in report.shock_windows]
     data = page.to_dict()
     assert [row["shocks"] for row in data["rows"]] == list(COUNTS.values())
@@ -177,8 +177,8 @@ def test_of_many_lone_shocks_page_and_png_show_the_same(instance: so.Instance) -
     poor, poorer = (so.solve(lone, budget) for budget in (6e6, 0.0))
     page = book(lone, Frontier((BudgetPoint(0.0, poorer), BudgetPoint(6e6, poor)), 1))
     picture = book(lone, single_point(lone, poor))
-    assert [lane.name for lane in page.lanes] == [lane.name for lane in picture.lanes]
-    assert len(page.lanes) == 40
+    assert [each.name for each in page.figure_rows] == [each.name for each in picture.figure_rows]
+    assert len(page.figure_rows) == 40
     assert page.unlisted == 20
     assert "20 more shocks are not shown: none of them is worse." in words(
         draw_plot(picture, "survival", Choice(), "svg")

@@ -135,6 +135,6 @@ def test_legends_explain_only_what_is_shown(report: Book) -> None:
 
 def test_every_column_head_stays_on_the_paper(report: Book) -> None:
     with rc_context(dict(STYLE)):
-        sheet = draw_heatmap(report.instance, report.own.result, report.lanes, report.own.rows, report.unlisted)
+        sheet = draw_heatmap(report.instance, report.own.result, report.figure_rows, report.own.rows, report.unlisted)
         sheet.figure.draw_without_rendering()
         assert max(each.get_window_extent().x1 for each in sheet.panels[0].get_xticklabels()) <= sheet.figure.bbox.width

@@ -77,7 +77,7 @@ def _timeline(book: Book, choice: Choice) -> Canvas:
 
 def _survival(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.passings), "there are no shocks")
-    return survival.draw_heatmap(book.instance, book.own.result, book.lanes, book.own.rows, book.unlisted)
+    return survival.draw_heatmap(book.instance, book.own.result, book.figure_rows, book.own.rows, book.unlisted)
 
 
 def _path(book: Book, choice: Choice) -> Canvas:
@@ -118,7 +118,7 @@ def _sankey(book: Book, choice: Choice) -> Canvas:
 def _stock(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.stocks), "no stock is held")
     own = book.own
-    return survival.draw_stocks(book.instance, own.result, own.stocks, book.lanes, own.rows, book.unlisted)
+    return survival.draw_stocks(book.instance, own.result, own.stocks, book.figure_rows, own.rows, book.unlisted)
 
 
 def _dependence(book: Book, choice: Choice) -> Canvas:

@@ -87,7 +87,7 @@ class Passing:
 
 
 @dataclass(frozen=True)
-class Lane:
+class FigureRow:
     """The data of a row of the figures that do not depend on a plan."""
 
     name: str  # name of the shock, family or ensemble
@@ -134,15 +134,15 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
     return rows, tuple(each.name for each in result.shocks if each.name in kept)
 
 
-def lanes(instance: Instance, rows: Sequence[ShockRow]) -> tuple[Lane, ...]:
+def rows_of_figures(instance: Instance, rows: Sequence[ShockRow]) -> tuple[FigureRow, ...]:
     """Return the rows of the figures with titles and windows."""
-    return tuple(_lane(instance, row, [instance.event(name) for name in row.shocks]) for row in rows)
+    return tuple(_figure_row(instance, row, [instance.event(name) for name in row.shocks]) for row in rows)
 
 
-def _lane(instance: Instance, row: ShockRow, events: Sequence[Shock]) -> Lane:
+def _figure_row(instance: Instance, row: ShockRow, events: Sequence[Shock]) -> FigureRow:
     title, which = entry_title(instance, events[0])
     which = "" if row.is_many else which
-    return Lane(row.name, title, which, len(events), spans(event.periods for event in events))
+    return FigureRow(row.name, title, which, len(events), spans(event.periods for event in events))
 
 
 def spans(windows: Iterable[range]) -> Spans:
@@ -270,7 +270,7 @@ CLASSES: Mapping[Standing, tuple[str, str, str]] = {
 
 
 def draw_heatmap(
-    instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[RowOutcome], unlisted: int
+    instance: Instance, result: Result, figure_rows: Sequence[FigureRow], rows: Sequence[RowOutcome], unlisted: int
 ) -> Canvas:
     """Draw the worst period of each segment in each shock."""
     from matplotlib.patches import Patch
@@ -289,7 +289,8 @@ def draw_heatmap(
     for number, row in enumerate(cells):
         for column, (kind, text) in enumerate(row):
             _draw_cell(panel, column, number, kind, text.replace("/", "\n/") if is_narrow else text)
-    panel.set_yticks(range(len(rows)), [_row_label(*pair) for pair in zip(lanes, rows, strict=True)], fontsize=6.8)
+    labels = [_row_label(*pair) for pair in zip(figure_rows, rows, strict=True)]
+    panel.set_yticks(range(len(rows)), labels, fontsize=6.8)
     panel.set_xticks(range(len(segments)), [display_name(instance, d) for d in segments], rotation=50, ha="left",
                      rotation_mode="anchor", fontsize=7)  # fmt: skip
     panel.xaxis.tick_top()
@@ -330,16 +331,16 @@ def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: st
                linespacing=1.0)  # fmt: skip
 
 
-def _row_label(lane: Lane, row: RowOutcome) -> str:
+def _row_label(shown: FigureRow, row: RowOutcome) -> str:
     """Return the label of a row, ``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; for one shock, its name."""
-    if lane.shocks == 1:
-        return f"{row.mark} {_short_title(lane, 46)}"
+    if shown.shocks == 1:
+        return f"{row.mark} {_short_title(shown, 46)}"
     said = row.count_text
-    which = row.worst.name.removeprefix(lane.name).removeprefix("@")
-    return f"{row.mark} {_short_title(lane, 40)}: {said}\n{row.worst_word} {which}"
+    which = row.worst.name.removeprefix(shown.name).removeprefix("@")
+    return f"{row.mark} {_short_title(shown, 40)}: {said}\n{row.worst_word} {which}"
 
 
-def _short_title(window: ShockWindow | Lane, most: int) -> str:
+def _short_title(window: ShockWindow | FigureRow, most: int) -> str:
     which = f" · {window.which}" if window.which else ""
     return shortened(window.title, most - len(which)) + which
 
@@ -377,14 +378,14 @@ def draw_stocks(
     instance: Instance,
     result: Result,
     held: Mapping[str, ByPeriod],
-    lanes: Sequence[Lane],
+    figure_rows: Sequence[FigureRow],
     rows: Sequence[RowOutcome],
     unlisted: int,
 ) -> Canvas:
     """Draw every stockpile, and below them the windows of the shocks."""
     horizon = instance.horizon
-    canvas = new_canvas(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(lanes),
-                  (2.4, max(0.2, 0.15 * len(lanes))), shares_axis=True)  # fmt: skip
+    canvas = new_canvas(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(figure_rows),
+                  (2.4, max(0.2, 0.15 * len(figure_rows))), shares_axis=True)  # fmt: skip
     upper, lower = canvas.panels
     ends = [horizon.start + t * horizon.delta for t in range(len(horizon.periods) + 1)]
     looks, handles = stock_looks(instance, result), list[Any]()
@@ -396,8 +397,8 @@ def draw_stocks(
     format_as_amounts(upper.yaxis)
     upper.set_ylim(bottom=0)
     upper.grid()
-    _windows(instance, result, lanes, rows, lower)
-    many = any(lane.shocks > 1 for lane in lanes)
+    _windows(instance, result, figure_rows, rows, lower)
+    many = any(shown.shocks > 1 for shown in figure_rows)
     folds = " A family or an ensemble is one band, over all its windows; --all draws each shock." if many else ""
     hidden = f" {left_out(unlisted)}" if unlisted else ""
     lower.set_xlim(horizon.start, horizon.end + 1)
@@ -422,7 +423,7 @@ def _name_years(canvas: Canvas, panel: "Axes", horizon: Horizon) -> None:
 
 
 def _windows(
-    instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[RowOutcome], panel: "Axes"
+    instance: Instance, result: Result, figure_rows: Sequence[FigureRow], rows: Sequence[RowOutcome], panel: "Axes"
 ) -> None:
     horizon, by_name = instance.horizon, {row.name: row for row in rows}
 
@@ -431,18 +432,19 @@ def _windows(
             left, long = horizon.start + first * horizon.delta, periods * horizon.delta
             panel.barh(number, long, left=left, height=0.6, **style)
 
-    for number, lane in enumerate(lanes):
-        row = by_name[lane.name]
-        bars(number, lane.windows, color=GREY)
+    for number, shown in enumerate(figure_rows):
+        row = by_name[shown.name]
+        bars(number, shown.windows, color=GREY)
         bars(number, failed_windows(instance, result, row), color=VERMILION, hatch="xxxx")
-    panel.set_ylim(len(lanes) - 0.4, -0.6)
-    panel.set_yticks(range(len(lanes)), [_lane_words(lane, by_name[lane.name]) for lane in lanes], fontsize=6.5)
+    panel.set_ylim(len(figure_rows) - 0.4, -0.6)
+    labels = [_window_label(shown, by_name[shown.name]) for shown in figure_rows]
+    panel.set_yticks(range(len(figure_rows)), labels, fontsize=6.5)
     panel.grid(axis="x")
     remove_frame(panel)
 
 
-def _lane_words(lane: Lane, row: RowOutcome) -> str:
+def _window_label(shown: FigureRow, row: RowOutcome) -> str:
     mark = "" if row.survives else "✗ "
-    if lane.shocks == 1:
-        return mark + _short_title(lane, 46)
-    return f"{mark}{_short_title(lane, 34)}: {row.count_text}"
+    if shown.shocks == 1:
+        return mark + _short_title(shown, 46)
+    return f"{mark}{_short_title(shown, 34)}: {row.count_text}"

@@ -18,14 +18,14 @@ from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.figures import canvas, years
 from optimizer.report.figures.supply_chain import Atlas, chains
 from optimizer.report.figures.survival import (
-    Lane,
+    FigureRow,
     Passing,
     ShockWindow,
     compact,
     compact_row,
     critical,
-    lanes,
     passings,
+    rows_of_figures,
     shock_windows,
     tightest,
 )
@@ -201,7 +201,7 @@ class Book:
     frontier: Frontier  # the plans by budget; only the plan at hand if no others were computed
     is_quick: bool  # whether the frontier was left out at the user's request
     shock_windows: tuple[ShockWindow, ...]  # the shocks whose paths are shown
-    lanes: tuple[Lane, ...]  # the rows of the figures
+    figure_rows: tuple[FigureRow, ...]  # the rows of the figures
     unlisted: int  # the number of shocks in no row
     views: tuple[PlanView, ...]  # one for each plan of the frontier
     # The file's own text about its numbers.
@@ -244,7 +244,7 @@ class Book:
             "brief": self.brief.to_dict(),
             "strikes": [asdict(window) for window in self.shock_windows],
             "hidden": len(instance.events) - len(self.shock_windows),
-            "rows": [asdict(lane) for lane in self.lanes],
+            "rows": [asdict(shown) for shown in self.figure_rows],
             "unlisted": self.unlisted,
             "frontier": self._frontier(),
             "points": points,
@@ -315,7 +315,7 @@ def book(
         frontier=found,
         is_quick=is_quick,
         shock_windows=shock_windows(instance, names, rows),
-        lanes=lanes(instance, rows),
+        figure_rows=rows_of_figures(instance, rows),
         unlisted=len(instance.events) - sum(len(row.shocks) for row in rows),
         views=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
         head=head_comment(own),
