@@ -420,7 +420,7 @@ def test_the_plan_of_attack_is_written_and_drawn_with_what_breaks_it(tmp_path: P
 @pytest.mark.parametrize(
     "more",
     [
-        ("attack", "--plan", "plan.json", "--budget", "1"),
+        ("attack", "--plan", TINY, "--budget", "1"),
         ("attack", "--output", "."),
         ("attack", "--attack-budget", "much"),
         ("solve", "--adversary", "--strategy", "extensive-form"),

@@ -898,7 +898,7 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
     assert [row[:3] for row in rows[1:]] == [["Later decisions, from 2028 on", "–", "0 to 6"]]
     assert parts["orders"]["strong"] == []
     assert (
-        "; with all other costs and returns it is expected to cost 5M USD more than the cheapest plan of a world"
+        "; in all, outlay included, the plan is expected to cost 5M USD more than the cheapest plan of a world"
         in found["sentence"]
     )
     assert found["notes"] == [FLOORS_NOTE]

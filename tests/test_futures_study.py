@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.instance.derived import size_range_text
+from optimizer.instance.derived import size_notes, size_range_text
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import timed_questions
 from optimizer.report.tables.futures_study import (
@@ -485,3 +485,11 @@ def test_a_range_of_sizes_has_its_unit_once() -> None:
     assert size_range_text(instance, kinds["leverage"], 0.25, 0.5) == "level 0.25 to 0.5"
     assert size_range_text(instance, kinds["refining"], 20, 40) == "20 to 40 t/yr"
     assert size_range_text(instance, kinds["stockpile"], 20, 20.0001) == "20 t"
+
+
+def test_sizes_that_are_no_output_are_explained_once_by_kind() -> None:
+    instance = so.load("instances/leverage.yaml")
+    kinds = {option.kind: o for o, option in instance.options.items()}
+    restored = "Of a partnership: the amount agreed on, of which a shock may restore only a part (reliability)."
+    assert size_notes(instance, [kinds[kind] for kind in ("partnership", "refining", "partnership")]) == [restored]
+    assert size_notes(instance, [kinds["substitution"]]) == ["Of a substitution: the demand that it serves."]

@@ -154,7 +154,10 @@ def test_a_segment_that_stocks_leave_shorter_is_explained() -> None:
     frame = table(find_requirements(instance, so.solve(instance), is_quick=True), "needs")
     left = {row["segment"]: (row["shortfall"], row["left"]) for row in frame.rows()}
     assert left == {"users_of_a": pytest.approx((0, 5)), "users_of_b": pytest.approx((5, 0), abs=1e-4)}
-    assert "worst under that plan; more than the shortfall where stocks of inputs go to a segment" in frame.note
+    assert (
+        "worst under that plan, which may be another; more than the shortfall where stocks of inputs go to a segment"
+        in frame.note
+    )
 
 
 def test_what_is_left_of_a_segment_is_that_of_the_worst_shock_of_each_plan_by_hand() -> None:
@@ -609,14 +612,21 @@ def test_probabilities_do_not_make_anyone_hold_more() -> None:
 def test_a_gap_of_which_only_bounds_are_proven_is_shown_between_them(war: Requirements) -> None:
     facts = dict(requirement_facts(war))
     assert facts["Shortfall"] == "in 1 of 1 shock with nothing bought, with a survival gap of 4M USD"
-    assert "a survival gap of 1M USD over all shocks" in facts["To hold"]
+    assert "a survival gap of 1M USD" in facts["To hold"]
     # The plan at hand, too, says what it leaves.
     assert (
         "leaves 1 shock short, a survival gap of 1M USD"
         in dict(requirement_facts(replace(war, result=war.stocks)))["With the plan"]
     )
     bounded = replace(war, stocks=replace(war.stocks, gap_bound=0.75e6))
-    assert "a survival gap of 750k to 1M USD over all shocks" in str(list(requirement_facts(bounded)))
+    assert "a survival gap of 750k to 1M USD" in str(list(requirement_facts(bounded)))
+
+
+def test_a_gap_of_several_shocks_is_said_to_be_a_sum_that_cannot_occur(war: Requirements) -> None:
+    twice = replace(war.stocks, shocks=war.stocks.shocks * 2, survival_gap=2e6, gap_bound=2e6)
+    said = dict(requirement_facts(replace(war, stocks=twice)))["To hold"]
+    over = "summed over them, which is a measure and no gap that can occur"
+    assert f"2 shocks short, a survival gap of 2M USD {over}" in said
 
 
 def test_where_nothing_falls_short_the_answer_says_so() -> None:

@@ -438,7 +438,7 @@ def test_a_difference_within_the_errors_of_two_costs_is_no_price() -> None:
     assert (result.plan.bought, result.total_cost - 2000) == (("reserve",), pytest.approx(2e-4, rel=1e-3))
     assert result.price_of_survival == 0.0
     assert dict(facts(problem, result))["Price of survival"].startswith("nothing: ")
-    assert "it costs no more than the cheapest plan of a world without shocks" in answer_sentence(problem, result)
+    assert "the plan costs no more than the cheapest plan of a world without shocks" in answer_sentence(problem, result)
     shown = result._repr_html_().partition("Price of survival")[2].partition("</tr>")[0]
     assert ">nothing: without shocks the same instance costs no less<" in shown
     # The page, with a second plan: without any outlay the same 2000 are spent.

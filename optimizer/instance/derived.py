@@ -303,6 +303,11 @@ def size_text(instance: Instance, option: str, size: float) -> str:
     return f"level {short(size)}" if unit == "level" else si(size, unit)
 
 
+def size_notes(instance: Instance, options: Iterable[str]) -> list[str]:
+    """Return a sentence for each kind among some options whose size is no output: what it is."""
+    return list(dict.fromkeys(filter(None, (instance.options[o].labels.size_means for o in options))))
+
+
 def size_range_text(instance: Instance, option: str, least: float, most: float) -> str:
     """Format a range of sizes: ``20 to 40 t/yr``, ``level 0.25 to 0.5``; one size if both read alike."""
     unit = size_unit(instance, option)

@@ -55,8 +55,7 @@ from optimizer.units import Commitments, Described, Quantity, QuantitySeries, Se
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
-# The sections of an instance that a name in an option's field may refer to.
-Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
+Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]  # where a name stands
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,7 @@ class Labels:
     noun: str = "project"  # singular noun by which headlines count bought options
     absent: str = "is not bought"  # predicate for an option that a plan leaves out
     colour: int = 7  # slot in the palette of figures, 0 to 7; 7 is grey
+    size_means: str = ""  # sentence on what the size is where it is no output: ``Of a stockpile: …``
 
 
 class Lever(Described):

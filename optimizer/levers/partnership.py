@@ -27,7 +27,10 @@ from optimizer.units import Share
 class Partnership(Sized):
     """An agreement that secures supply from one existing process."""
 
-    labels: ClassVar[Labels] = Labels(colour=5)
+    labels: ClassVar[Labels] = Labels(
+        colour=5,
+        size_means="Of a partnership: the amount agreed on, of which a shock may restore only a part (reliability).",
+    )
     shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
     is_monotone: ClassVar[bool] = True
 

@@ -272,7 +272,7 @@ def _worst_shock_text(instance: Instance, result: Result) -> str:
     d, service, exposed = most_exposed(worst)
     tonnes = sum(each.below_floor for each in worst.segments.values())
     served, floor = in_percent(service.worst_service, service.floor)
-    gap = f"{si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
+    gap = f"{si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors, valued at their shortage cost"
     part = f"the largest part of the gap, {percent(service.gap / worst.gap)}, in " if exposed > 1 else ""
     segment = f"{part}{display_name(instance, d)}{',' if exposed > 1 else ''}"
     text = f"{worst.name} ({windowed(worst.first, worst.last)}): a survival gap of {gap}; {segment} served {served} % "
@@ -386,8 +386,8 @@ def answer_sentence(instance: Instance, result: Result) -> str:
         than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
         terms = [f"present value, {discounting(instance)}, {result.currency}", _expected_words(result)]
         more = f"{si(price, result.money)} more than {than} ({'; '.join(filter(None, terms))})"
-        costs = f"with all other costs and returns it costs {more}"
-        said.append(costs if price > 0 else f"it costs no more than {than}")
+        costs = f"in all, outlay included, the plan costs {more}"
+        said.append(costs if price > 0 else f"the plan costs no more than {than}")
     text = f"{'; '.join(said)}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from optimizer.instance.derived import display_name, has_only_stocks, size_unit
+from optimizer.instance.derived import display_name, has_only_stocks, size_notes, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
@@ -98,6 +98,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
         note += ", also those that replace yearly losses" if any(stock.loss for stock in stocks) else ""
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
+    note = " ".join([note, *size_notes(instance, result.plan.bought)])
     note += first_start_words(instance)
     return note + in_force_words(instance, result.plan, moves) + outlay_note(instance, result, moves)
 
@@ -271,7 +272,8 @@ def actual_frame(outputs: Iterable[ActualOutput]) -> Frame:
         FrameColumn("modelled", "Baseline", "t", "amount"),
         FrameColumn("deviation", unit="share", form="percent"),
     )
-    note = "Output in the year. A year before the horizon is compared with the first year of the baseline."
+    note = "A check of the file, without effect on the plan: recorded output in the year, and output in the baseline; "
+    note += "for a year before the horizon, that of its first year."
     return Frame.of_items("actual", "Baseline and actual output", outputs, columns, note)
 
 

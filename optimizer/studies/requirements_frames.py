@@ -32,8 +32,12 @@ HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
 UNUSED_NOTE = (
     "; –: no segment uses it as it is, and a stock of it serves what is made of it, whose shortfall is in its own row"
 )
-HOLDING_NOTE = "To hold: the largest stock, with what is held today."
 NO_OPTION = "no option to hold it in the file"
+
+
+def _holding_note(found: "Requirements") -> str:
+    losses = ", and what replaces yearly losses" if any(each.loss for each in found.alone.stocks.values()) else ""
+    return f"To hold: the largest stock, with what is held today. To buy it: what is missing{losses}."
 
 
 def _t(name: str, label: str = "", **how: Any) -> FrameColumn:
@@ -68,8 +72,7 @@ def materials_frame(found: "Requirements") -> Frame:
     frame = Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows)
     note = (
         "Shortfall: below the floors with nothing bought, in the shock that is worst for the material"
-        f"{UNUSED_NOTE * has_unused}. {_left_note(frame)}. {HOLDING_NOTE} To buy it: what is missing. Money "
-        "undiscounted."
+        f"{UNUSED_NOTE * has_unused}. {_left_note(frame)}. {_holding_note(found)} Money undiscounted."
     )
     return replace(frame, note=note)
 
@@ -158,7 +161,7 @@ def needs_frame(found: "Requirements") -> Frame:
     columns = (
         FrameColumn("segment", form="object", is_index=True),
         FrameColumn("material", form="name", is_shown=False),
-        FrameColumn("shock", "Worst shock", form="shock"),
+        FrameColumn("shock", "Worst shock,\nnothing bought", form="shock"),
         _t("demand", "Demand"),
         _t("austerity", "Austerity", is_shown=False),
         _t("requirement", "Required"),
@@ -170,7 +173,8 @@ def needs_frame(found: "Requirements") -> Frame:
     rows = [_need_row(found, d) for d in found.instance.demands]
     frame = Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows)
     note = (
-        "Worst shock: that with the largest shortfall, or if there is none, the largest requirement. Over its window: "
+        "Worst shock: that with the largest shortfall with nothing bought, or if there is none, the largest "
+        "requirement. Over its window: "
     )
     note += "demand with its surge; required: what the floor asks for. "
     return replace(frame, note=f"{note}{_left_note(frame)}.{AUSTERITY_NOTE}")
@@ -178,7 +182,7 @@ def needs_frame(found: "Requirements") -> Frame:
 
 def _left_note(frame: Frame) -> str:
     """Return what is left with stocks, and where that is more than the shortfall."""
-    note = "Left: in the shock that is worst under that plan"
+    note = "Left: in the shock that is worst under that plan, which may be another"
     if any((row["left"] or 0.0) > (row["shortfall"] or 0.0) * (1 + SAME_VALUE) for row in frame.rows()):
         note += "; more than the shortfall where stocks of inputs go to a segment whose shortage costs more"
     return note
@@ -303,7 +307,7 @@ def holdings_frame(found: "Requirements") -> Frame:
         band = (None, None, None) if more is None else (more.value, more.low, more.high)
         rows.append((*(row[column.name] for column in columns[:-3]), *band))
     note = (
-        f"{HOLDING_NOTE} In all: undiscounted, to the end of the horizon. Gap "
+        f"{_holding_note(found)} In all: undiscounted, to the end of the horizon. Gap "
         "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
         "bought"
     )

@@ -21,11 +21,11 @@ from optimizer.report.brief.plan_parts import (
     EXISTING_SUPPORT,
     IF_LATE,
     LATE_EFFECT,
-    MONEY_AND_DATES,
     NOT_COMPUTED,
     ORDERED,
     Brief,
     BriefPart,
+    amounts_note,
     committed_sentence,
     confidence_part,
     damage_of,
@@ -174,7 +174,7 @@ def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
     more = result.price_of_survival or 0.0
     if more > 0:
         than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
-        text += f"; with all other costs and returns it is expected to cost {si(more, result.money)} more than {than}"
+        text += f"; in all, outlay included, the plan is expected to cost {si(more, result.money)} more than {than}"
     text += f" (present value, {discounting(instance)}, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
@@ -306,20 +306,20 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         FrameColumn("futures", "In"),
         FrameColumn("slip", IF_LATE),
     )
-    missing_hint, missing_note, note = "", "", _orders_note(views, found_delays.values())
+    missing_hint, missing_note, note = "", "", _orders_note(views, found, found_delays.values())
     if not texts:
         missing_hint, missing_note = missing_words(f"{LATE_EFFECT} is", is_stopped=bool(delays))
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("futures", "slip")
     return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
 
 
-def _orders_note(views: Sequence[_FutureView], delays: Iterable[_FutureDelay]) -> str:
+def _orders_note(views: Sequence[_FutureView], options: Iterable[str], delays: Iterable[_FutureDelay]) -> str:
     """Return the note on money, dates and, if examined, delays."""
     several = " Money and sizes: the least and the most of the futures that buy it." if len(views) > 1 else ""
     where = list(dict.fromkeys(each.view.future.name for each in delays))
     which = f"in the future {where[0]}" if len(where) == 1 else "in the future that is named"
     late = f" A year later: {f'{which}; ' if several else ''}nothing is bought in its place." if where else ""
-    return f"{MONEY_AND_DATES}{several}{late}"
+    return f"{amounts_note(views[0].instance, options)}{several}{late}"
 
 
 def _order_rows(

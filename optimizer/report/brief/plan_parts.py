@@ -1,13 +1,13 @@
 """The data structure of the brief, which all writers draw, and its parts on decisions, money and confidence."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, spent_years
+from optimizer.instance.derived import display_name, size_notes, spent_years
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
 from optimizer.report.format import between, dated_name, list_names, percent, plural
@@ -46,7 +46,7 @@ EXISTING_SUPPORT = "Price support of existing processes"
 UNDATED = "undated"
 # The head of the dates of orders.
 ORDERED = "Ordered at start of"
-MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a later order may do as well."
+_MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a later order may do as well."
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay] | No
         FrameColumn("sampled", "In best plans", "share", "percent"),
         FrameColumn("slip", IF_LATE),
     )
-    note = _orders_note(instance, result, year) + (LATE_NOTE if delays else "")
+    note = amounts_note(instance, result.plan.bought) + _orders_note(instance, result, year)
+    note += LATE_NOTE if delays else ""
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
     missing_hint, missing_note = ("", "") if delays else _missing_delays(result, is_stopped=delays is not None)
@@ -171,9 +172,18 @@ def _missing_delays(result: Result, *, is_stopped: bool) -> tuple[str, str]:
     return missing_words(f"{LATE_EFFECT} is", is_stopped=is_stopped)
 
 
+def amounts_note(instance: Instance, options: Iterable[str]) -> str:
+    """Return what money, dates and amounts of orders of some options are."""
+    shown = list(options)
+    note = " ".join([_MONEY_AND_DATES, *size_notes(instance, shown)])
+    if any(instance.stocks[o].loss for o in shown if o in instance.stocks):
+        note += " Of a stockpile: all purchases, also those that replace yearly losses."
+    return note
+
+
 def _orders_note(instance: Instance, result: Result, year: int) -> str:
-    """Return what the amounts are, and which decisions of the year are required or right only for some numbers."""
-    note = MONEY_AND_DATES
+    """Return which decisions of the year are required, or right only for some numbers."""
+    note = ""
     if result.bands is not None:
         of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
         note += f" In best plans: the share {of_what} in which the best plan has it; an order with a low share is "

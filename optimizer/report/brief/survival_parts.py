@@ -317,17 +317,15 @@ def _shortage_value(instance: Instance, d: str, tonnes: float) -> float:
 
 def unserved_part(instance: Instance, result: Result) -> BriefPart:
     """Return the part with the worst shock of each segment: most below its floor or, if floors hold, most unserved."""
-    hardest: dict[str, tuple[Outcome, Service]] = {}
-    for outcome in result.shocks:
-        for d, service in outcome.segments.items():
-            if service.shortage > 0 and (d not in hardest or _hardship(outcome, service) > _hardship(*hardest[d])):
-                hardest[d] = outcome, service
+    hardest = _hardest_by_segment(result)
     ordered = sorted(hardest, key=lambda d: _segment_order(instance, d, *hardest[d]))
     title, hidden = "What goes unserved, by segment", ordered[MOST_SEGMENTS:]
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
-    said = (_hidden_segments(instance, result, hidden),) if hidden else ()
+    full = [display_name(instance, d) for d in instance.demands if d not in hardest]
+    said = tuple([f"Served in full in every shock: {list_names(full)}."] * bool(full))
+    said += (_hidden_segments(instance, result, hidden),) if hidden else ()
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "plain"),
@@ -338,6 +336,16 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     note += "% of demand in its weakest period. Loss: what goes unserved, at its shortage cost."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
+
+
+def _hardest_by_segment(result: Result) -> dict[str, tuple[Outcome, Service]]:
+    """Return by segment the shock that is worst for it, with its service; without those served in full in all."""
+    hardest: dict[str, tuple[Outcome, Service]] = {}
+    for outcome in result.shocks:
+        for d, service in outcome.segments.items():
+            if service.shortage > 0 and (d not in hardest or _hardship(outcome, service) > _hardship(*hardest[d])):
+                hardest[d] = outcome, service
+    return hardest
 
 
 def _hidden_segments(instance: Instance, result: Result, hidden: Sequence[str]) -> str:

@@ -143,7 +143,7 @@ def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
     regrets = [(each.regret, each.name) for each in result.futures if each.regret is not None]
     if len(regrets) == len(result.futures) and result.measure != "largest regret":
         most, name = max(regrets)
-        yield "Largest regret", f"{si(most, money)}, in {name}: what its informed plan would cost less"
+        yield "Largest regret", f"{si(most, money)}, in {name}, whose informed plan would cost that much less"
 
 
 def _outlay_text(instance: Instance, result: FuturesResult) -> str:

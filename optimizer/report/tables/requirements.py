@@ -104,7 +104,13 @@ def _gap_left_text(result: Result, money: str) -> str:
     if not failed:
         return "no shortfall"
     gap = between(min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap, money)
-    return f"{plural(failed, 'shock')} short, a survival gap of {gap} over all shocks"
+    return _shocks_short(failed, gap)
+
+
+def _shocks_short(failed: int, gap: str) -> str:
+    """Describe how many shocks fall short, and their gap: of several a sum, which cannot occur."""
+    over = " summed over them, which is a measure and no gap that can occur" if failed > 1 else ""
+    return f"{plural(failed, 'shock')} short, a survival gap of {gap}{over}"
 
 
 def _materials_without_option(found: Requirements) -> list[str]:
@@ -119,7 +125,7 @@ def _plan_text(found: Requirements, money: str) -> str:
         return "there is none"
     failed = sum(outcome.fails for outcome in result.shocks)
     gap = si(result.survival_gap, money)
-    left = f"{plural(failed, 'shock')} short, a survival gap of {gap} over all shocks" if failed else "no shortfall"
+    left = _shocks_short(failed, gap) if failed else "no shortfall"
     return f"an outlay of {si(result.outlay, money)} on stocks and everything else leaves {left}"
 
 

@@ -112,14 +112,17 @@ def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
 
 def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
     """Return the meaning of the marks, and how many chokepoints are not shown."""
-    of_plan = "; nothing bought → with the plan", " with the plan (∞ in every year: with nothing bought)"
+    of_plan = (
+        "; nothing bought → with the plan",
+        " with the plan or, where that is ∞ in every year, with nothing bought",
+    )
     with_plan, judged = of_plan if rows[0].after else ("", "")
     lines = [f"Months for which every floor holds, cut for good at the start of the year{with_plan}. ∞ for ever. "
              f"Fails first: the segment, and the year of the shortest time{judged}, which may not be shown. "
              "Rows: shortest first.",
              f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
-             "Capacities, demand and floors stay as at that start; a shock of that length can come out "
-             "better or worse."]  # fmt: skip
+             "Capacities, demand and floors stay as at that start, so that a plan may survive a shock longer than the "
+             "months shown, or fail in a shorter one."]  # fmt: skip
     if any(each.kind == "nothing" for each in rows):
         lines.append(
             "Nothing is cut: months until a floor fails without any cut; only what fails a floor sooner is listed."
