@@ -94,7 +94,7 @@ _FOR_LEVERS = {
     "Sized": "invest, operate, buy, working, pay, payments, share_in_force, flows, references, problems, restores, "
     "fields_without_effect, prices, is_free, price_cure, capex_group",
     "Producing": "operate, run, restart_share",
-    "Stock": "invest, stock_path",
+    "Stock": "invest, operate, flows, kept, most_released_in_a_year, stock_path",
     "ModelBuilder": "variable, limit, require, book, link, linked, note_gate",
     "Horizon": "periods, decisions, years, delta, months, year, label, whole",
     "ShockPath": "",

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 import optimizer as so
 from optimizer.extend import ActivityAuditor, ModelBuilder, Operation, Problem, Producing, Quantity, ShockPath
@@ -31,7 +32,7 @@ class Standby(Producing):
     is_monotone: ClassVar[bool] = True  # a larger cut never helps, nor does a smaller plant
 
     kind: Literal["standby"]
-    restart: Quantity = 0.0
+    restart: Quantity = Field(default=0.0, description="Months from the start of a shock until it runs.")
 
     def problems(self) -> Iterator[Problem]:
         """Fields of a plant that runs in the baseline: `operate` reads none of them, though `Producing` has them."""

@@ -89,7 +89,7 @@ def register(lever: type[Any], auditor: Auditor) -> None:
 
     Raises:
         TypeError: `lever` or `auditor` has another type, or the lever names no kind or several, has no `operate`, or
-            lacks the field that a shock's `reliability` replaces.
+            lacks the field that a shock's `reliability` replaces, or names in `shock_fields` one that shocks lack.
         ValueError: the package itself has a lever of this kind, or its `labels` have a colour that there is not.
     """
     if isinstance(auditor, type) and issubclass(auditor, Auditor):

@@ -372,7 +372,7 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
         _write_share(model, made, f"min_share_{i}", rule, ">=")
     _write_forced(model, instance)
     # A plan survives a cut for τ if the linear programme with time fixed at τ has a solution: the rows of a path.
-    for path in instance.survival_rules.values():
+    for path in instance.rule_paths.values():
         write_path(model, instance, path)
 
 

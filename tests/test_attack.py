@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
+from optimizer.instance.altered import without_attacks
 from optimizer.instance.reading import instance_of
-from optimizer.instance.variants import without_attacks
 from optimizer.report.figures.answers import chart_of
 from optimizer.report.narrative import _counted_shocks as counted_shocks
 from optimizer.report.tables.attack import adversary_words, attack_parts, breaking_attack_text, worst_attack_text

@@ -13,8 +13,8 @@ import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.disruptions.ensemble import Uniforms
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.altered import without_ensembles, without_shocks
 from optimizer.instance.edits import resample
-from optimizer.instance.variants import without_ensembles, without_shocks
 from optimizer.report.narrative import facts
 from optimizer.results.result import hardest_of
 

@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import optimizer as so
-from optimizer.instance.edits import with_budget
-from optimizer.instance.removal import leave_out
-from optimizer.instance.variants import (
+from optimizer.instance.altered import (
     with_demand,
     with_floors,
     with_lead_times,
@@ -25,6 +23,8 @@ from optimizer.instance.variants import (
     with_single_events,
     with_windows_up_to,
 )
+from optimizer.instance.edits import with_budget
+from optimizer.instance.removal import leave_out
 from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Progress, Settings

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.instance.variants import with_floors
+from optimizer.instance.altered import with_floors
 from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.explain import ExplanationPrinter
 from optimizer.results.plan import Plan

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.variants import without_shocks
+from optimizer.instance.altered import without_shocks
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 TINY = INSTANCES / "tiny.yaml"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.variants import with_starts_moved, with_window_lengths, without_probabilities
+from optimizer.instance.altered import with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.report.document import requirements_page
 from optimizer.report.excel import requirements_workbook
 from optimizer.report.tables.requirements import funding_curve, requirement_facts, requirement_headline

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
+from optimizer.instance.altered import without_shocks
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, FutureTree, Instance
-from optimizer.instance.variants import without_shocks
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import Clock, Settings

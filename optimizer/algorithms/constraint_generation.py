@@ -293,7 +293,7 @@ class ConstraintGeneration(Search):
             self.problem.is_least_cost
             and self.tree.is_single
             and self._yields_no_shock_plan
-            and not self.instance.survival_rules
+            and not self.instance.rule_paths
         ):
             rounded = self.model.solve_rounded(result.values)
             if rounded is not None and rounded.objective - result.objective <= self.model.noticeable(rounded.objective):

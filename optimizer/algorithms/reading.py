@@ -61,7 +61,7 @@ def without_rounding_errors(
 def _limit_to_capacity(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
     """Bound an option's flows by its capacity: the audit rejects any flow without capacity, even 1e-10 t."""
     found, capacity = builder.column_index(), builder.links.get((o, "capacity"), {})
-    for path in (instance.baseline, *instance.survival_rules.values()):
+    for path in (instance.baseline, *instance.rule_paths.values()):
         for flow in instance.options[o].flows:
             for t, column in found.get((path.key, o, flow.column or flow.name), {}).items() if capacity else ():
                 values[column] = min(values[column], path.delta * capacity[t].value(values))

@@ -186,7 +186,7 @@ def robust_plan(
 
     Args:
         instance: an instance of one future with an adversary whose attacks are not among the shocks
-            (`variants.without_attacks`).
+            (`altered.without_attacks`).
         settings: solver settings; `strategy` and `checkpoint` are ignored.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: receives every progress event.

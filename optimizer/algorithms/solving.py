@@ -36,8 +36,8 @@ from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import ModelWriter
+from optimizer.instance.altered import without_disruptions
 from optimizer.instance.schema import Future, Instance
-from optimizer.instance.variants import without_disruptions
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
@@ -202,7 +202,7 @@ def exact_no_shock(
     """
     if known is not None and known.no_shock is not None:
         return known.no_shock
-    if not instance.events and not instance.survival_rules:
+    if not instance.events and not instance.rule_paths:
         return None
     left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)
     exact = replace(settings, mip_gap=min(settings.mip_gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
@@ -217,7 +217,7 @@ def no_shock_plan(
     `writer` is that of a search, whose model without shocks is this plan's if no rules about surviving apply.
     """
     variant = without_disruptions(instance)
-    if writer is not None and (instance.survival_rules or writer.tree is not instance.tree):
+    if writer is not None and (instance.rule_paths or writer.tree is not instance.tree):
         writer = None
     found = ShockModel(variant, (), settings, clock, ignore, writer, pseudo_costs={}).minimise_objective()
     if found is None or found.values is None or found.status != "optimal":

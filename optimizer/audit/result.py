@@ -36,10 +36,10 @@ from optimizer.audit.shocks import (
 )
 from optimizer.disruptions.shock import EFFECT_FIELDS, expand
 from optimizer.errors import AuditError, Finding, InstanceError, fault_from_outside, said_of_misfit
+from optimizer.instance.altered import with_attacks, without_attacks, without_disruptions
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
-from optimizer.instance.variants import with_attacks, without_attacks, without_disruptions
 from optimizer.results.futures import FUTURES_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Array, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import RESULT_FIGURES, Result, first_largest, require_result, weakest, worst_at_each_start

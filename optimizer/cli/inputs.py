@@ -61,9 +61,9 @@ class InstanceInput:
 
 def is_saved_plan(file: str) -> bool:
     """Return whether a file is a saved plan."""
-    from optimizer.instance.document import is_plan_file
+    from optimizer.instance.document import is_saved_plan_file
 
-    return is_plan_file(file)
+    return is_saved_plan_file(file)
 
 
 def is_made_against_adversary(file: str) -> bool:
@@ -144,12 +144,12 @@ def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
 def _refusing_plans(file: str) -> Iterator[None]:
     """Refuse, as a usage error, a plan written by hand where an instance is expected."""
     from optimizer.errors import InstanceError
-    from optimizer.io.plan_file import is_given_plan
+    from optimizer.io.plan_file import is_unsolved_plan
 
     try:
         yield
     except InstanceError:
-        if is_given_plan(file):
+        if is_unsolved_plan(file):
             what = f"{file} is a plan, and needs an instance: `diversify evaluate INSTANCE --plan {file}` judges it."
             raise typer.BadParameter(what) from None
         raise
@@ -279,9 +279,9 @@ def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> 
 
 def is_futures_plan(file: str) -> bool:
     """Return whether a file is a saved plan of several futures, or of a measure other than expected cost."""
-    from optimizer.io.load import is_futures_plan_file
+    from optimizer.io.load import is_saved_futures_plan
 
-    return is_futures_plan_file(file)
+    return is_saved_futures_plan(file)
 
 
 def _future_of_plan(file: str, name: str | None) -> "Result":
@@ -333,10 +333,10 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
         return find_plan(file, changes, search)
     plan = plan or file
 
-    from optimizer.io.plan_file import is_given_plan
+    from optimizer.io.plan_file import is_unsolved_plan
 
     # Only the purchases of a plan are read if it was written or changed by hand, or is one future of several.
-    if is_given_plan(plan) or (changes.future is not None and is_futures_plan(plan)):
+    if is_unsolved_plan(plan) or (changes.future is not None and is_futures_plan(plan)):
         return read_written_plan(file, plan, changes, search)
     _refuse_search(plan, ["--budget"] * (changes.budget is not None) + search.given)
     found = find_plan(plan, Changes())

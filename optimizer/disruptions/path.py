@@ -56,7 +56,7 @@ class Path:
         return self.years[t - self.periods.start]
 
     def severity_at(self, name: str, t: int) -> Any:
-        """Return severity σ in period t, the share of capacity lost to the cuts in `severity` (not `accident`)."""
+        """Return severity σ in period t: capacity lost to deliberate cuts, or to all if the shock has only one sort."""
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 

@@ -22,6 +22,8 @@ from optimizer.suggestions import CONTROL, character, excerpt
 from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING
 
 WORKBOOK = ".xlsx"
+# Fields whose value is always text, whatever it looks like.
+TEXT_FIELDS = ("name", "source", "note", "description", "currency")
 
 INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
 
@@ -344,7 +346,7 @@ def read_text(path: str | FilePath) -> str:
         raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None
 
 
-def is_plan_file(path: str | FilePath) -> bool:
+def is_saved_plan_file(path: str | FilePath) -> bool:
     """Return whether a file is a saved plan, by its content: JSON with a list of `builds`, which no instance has.
 
     The answer for a pipe is False, since a pipe can be read only once.

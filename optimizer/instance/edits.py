@@ -6,7 +6,7 @@ budget                with_budget, edit_budget               its range is droppe
 samples               resample                              always valid, so not checked again
 futures               in_future, for_each_future            taken from the tree
 
-`removal` leaves objects out; `variants` changes shocks, floors or demand; `overrides` defines an `Edit`, a value at a
+`removal` leaves objects out; `altered` changes shocks, floors or demand; `overrides` defines an `Edit`, a value at a
 path of the file. An `Edited` is an instance with notes on its changes.
 
 `apply_arguments` reads the arguments `budget` and `scenario` of the Python functions as the command line reads its
@@ -23,6 +23,7 @@ from typing import Any, Literal
 from optimizer import arguments
 from optimizer.disruptions.ensemble import scale_counts, vary_shocks
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
+from optimizer.instance.altered import with_policy
 from optimizer.instance.document import Document, document_of
 from optimizer.instance.overrides import (
     BRANCH,
@@ -42,7 +43,6 @@ from optimizer.instance.questions import Way, each_question, find_ways
 from optimizer.instance.ranges import RANGES, find_places, set_input
 from optimizer.instance.reading import check_document, instance_of, read_document, read_with_errors
 from optimizer.instance.schema import MEMBERS, Future, FutureTree, Instance, require_instance
-from optimizer.instance.variants import with_policy
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import SavedPlan

@@ -7,10 +7,10 @@ steady_path      permanent cuts from one period on, without any other change
 
 A shock is **dominated** by another one, and needs no check, if the other one starts in the same period, lasts at least
 as long, and in every period has cuts at least as severe for every activity (in total, and counting only cuts that
-leverage does not restrain), demand and floors at least as high, and partnerships no more reliable. The recourse of the
+leverage does not restrain), demand and floors at least as high, and options no more reliable. The recourse of the
 dominating shock, restricted to the window, is feasible in the dominated one: service and substitution are scaled with
-the demand, activities and releases stay. Leverage and partnerships cannot reverse this, since they never restore more
-capacity than a cut has taken.
+the demand, activities and releases stay. Levers that are `is_monotone` cannot reverse this, since they never restore
+more capacity than a cut has taken; with any other lever, no shock counts as dominated.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

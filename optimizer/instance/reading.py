@@ -44,7 +44,7 @@ from optimizer.instance.ranges import (
     unexplained,
 )
 from optimizer.instance.schema import MEMBERS, Commodity, Instance, Member, Policy, Region
-from optimizer.instance.validation import decisions, lint, names, supply
+from optimizer.instance.validation import decisions, lint, messages, names, supply
 from optimizer.instance.validation.futures import (
     attribute,
     branch_variants,
@@ -401,7 +401,7 @@ class _Reader:
         place: Place = (section, name)
         entry = {} if entry is None and section == "commodities" else entry
         if not isinstance(entry, Mapping):
-            self.report(place, *supply.no_mapping(entry, SECTION_MODELS[section]))
+            self.report(place, *messages.no_mapping(entry, SECTION_MODELS[section]))
             return None
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
@@ -420,7 +420,7 @@ class _Reader:
         elif kind is None:
             self.report(place, "kind is missing", f"Add `kind:`, one of {kinds}.")
         elif not isinstance(kind, str):
-            self.report((*place, "kind"), f"{supply.noun(kind)} is no kind of option", f"Write one of {kinds}.")
+            self.report((*place, "kind"), f"{messages.noun(kind)} is no kind of option", f"Write one of {kinds}.")
         elif kind not in KINDS and kind not in known_kinds():
             cure = f"The kinds are {kinds}; name a file that has others by --plugin FILE.py, or import it in Python."
             self.report((*place, "kind"), f'"{excerpt(kind)}" is no kind of option', did_you_mean(kind, KINDS, cure))
@@ -447,7 +447,7 @@ class _Reader:
         try:
             return model.model_validate(entry)
         except ValidationError as errors:
-            for problem in supply.describe_errors(model, place, entry, errors.errors(include_url=False)):
+            for problem in messages.describe_errors(model, place, entry, errors.errors(include_url=False)):
                 self.report(*problem)
             return None
 

@@ -317,7 +317,7 @@ class Instance(Described):
         return self._shared[length]
 
     @cached_property
-    def survival_rules(self) -> Mapping[str, Path]:
+    def rule_paths(self) -> Mapping[str, Path]:
         """The paths of `min_time_to_survive` rules by ``<rule>@<year>``, a steady one in each year of the rule."""
         starts = {self.horizon.year(t): t for t in reversed(self.horizon.periods)}
         paths: dict[str, Path] = {}

@@ -25,7 +25,7 @@ from optimizer.disruptions.adversary import AdversarySpec, AttackTarget
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Place
-from optimizer.instance.document import parse_value
+from optimizer.instance.document import TEXT_FIELDS, parse_value
 from optimizer.instance.questions import Question, QuestionBranch
 from optimizer.instance.ranges import RangeSpec
 from optimizer.instance.schema import Commodity, Member, Policy, Region, ShareRule, SurvivalRule
@@ -40,7 +40,6 @@ KEY, ITEM = "<key>", "<item>"
 COMMENT, ABOUT = "comment", "about"
 INSTANCE, COMMENTS = "instance", "comments"
 _NESTED = ("horizon", "policy", "adversary", "end_of_life", "grid")
-_TEXT = ("name", "source", "note", "description", "currency")
 _YEAR = re.compile(r"^\d{4}$")
 _NUMBER = re.compile(r"^-?\d+(\.\d+)?(e[-+]?\d+)?$")
 _AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
@@ -272,7 +271,7 @@ def _is_yaml(column: str, text: str) -> bool:
 
 def is_text(column: str) -> bool:
     """Return whether a column holds text, which is never read as another type."""
-    return _field(column) in _TEXT
+    return _field(column) in TEXT_FIELDS
 
 
 def from_cell(

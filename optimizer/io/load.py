@@ -12,11 +12,12 @@ from optimizer import arguments
 from optimizer.errors import Finding, InstanceError, Place
 from optimizer.files import INSTANCES, write_whole
 from optimizer.instance.document import (
+    TEXT_FIELDS,
     WORKBOOK,
     Document,
     file_content,
     get_value,
-    is_plan_file,
+    is_saved_plan_file,
     is_workbook,
     json_mapping,
     leaves,
@@ -31,9 +32,6 @@ from optimizer.io.yaml_text import Comment, are_alike, dump_flow, dump_yaml, par
 from optimizer.results.saved import is_of_futures
 from optimizer.suggestions import excerpt
 from optimizer.tolerances import MOST_FINDINGS
-
-# Fields whose value is always text, whatever it looks like.
-TEXTS = ("name", "source", "note", "description")
 
 
 def open_document(path: str | FilePath) -> Document:
@@ -56,9 +54,9 @@ def open_document(path: str | FilePath) -> Document:
     return Document(str(path), dict(plan["data"]))
 
 
-def is_futures_plan_file(path: str | FilePath) -> bool:
+def is_saved_futures_plan(path: str | FilePath) -> bool:
     """Return whether a file is a saved plan of several futures."""
-    return is_plan_file(path) and is_of_futures(peek(path))
+    return is_saved_plan_file(path) and is_of_futures(peek(path))
 
 
 def is_instance(path: str | FilePath) -> bool:
@@ -115,7 +113,7 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
 
 def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
     """Return the comments of an instance file in the form of `Result.comments`; empty if it cannot be read."""
-    if FilePath(path).suffix.lower() not in INSTANCES and not is_plan_file(path):
+    if FilePath(path).suffix.lower() not in INSTANCES and not is_saved_plan_file(path):
         return ()
     try:
         comments = read_comments(path)
@@ -131,7 +129,7 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
 
 def changes_of(path: str | FilePath) -> tuple[str, ...]:
     """Return the changes to its instance file that a saved plan records; empty for any other file."""
-    return tuple(peek(path).get("changes", ())) if is_plan_file(path) else ()
+    return tuple(peek(path).get("changes", ())) if is_saved_plan_file(path) else ()
 
 
 @contextmanager
@@ -285,7 +283,7 @@ def _unheld_values(document: Document, again: Document) -> list[Finding]:
     found, cure = list[Finding](), "Write another name or value, or quote a text, or leave it out; nothing was written."
     for place, value in leaves(document.data):
         back = get_value(again.data, place)
-        if value is not None and (back is None or (place[-1] in TEXTS and str(back) != str(value))):
+        if value is not None and (back is None or (place[-1] in TEXT_FIELDS and str(back) != str(value))):
             read = "nothing" if back is None else f'"{excerpt(back)}"'
             found.append(document.finding(place, f'"{excerpt(value)}" is read back from {again.file} as {read}', cure))
     return found[:MOST_FINDINGS] or [Finding(again.file, None, "", "would not be the same instance", cure)]

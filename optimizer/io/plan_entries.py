@@ -1,6 +1,6 @@
-"""The entries of a plan file (hand-written file, saved plan or table), each with its place and futures.
+"""The entries of a given plan (hand-written file, saved plan or table), each with its place and futures.
 
-`optimizer.io.plan_file` combines the entries into a plan. A plan file refers to futures by
+`optimizer.io.plan_file` combines the entries into a plan. Such a file refers to futures by
 
 late              a branch: every future that includes it
 late.tighten      several branches: every future that includes all of them
@@ -20,7 +20,7 @@ from typing import Any
 
 from optimizer.errors import Finding, GivenPlanError, Place
 from optimizer.files import parse_json
-from optimizer.instance.document import Document, is_plan_file, is_workbook, parse, read_text
+from optimizer.instance.document import Document, is_saved_plan_file, is_workbook, parse, read_text
 from optimizer.instance.questions import FUTURES, Answer
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.suggestions import did_you_mean, excerpt, suggest
@@ -65,7 +65,7 @@ def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]
         raise GivenPlanError([Finding(path, None, "", "is a workbook, not a plan", cure)])
     if suffix == ".csv":
         return _read_table(path, instance)
-    if is_plan_file(path):
+    if is_saved_plan_file(path):
         document = Document(path, dict(parse_json(read_text(path))))
         return document, list(_read_saved(document))
     document = parse(read_text(path), path, cure=SHAPE)

@@ -35,9 +35,9 @@ from optimizer.algorithms.separation.attacks import (
 from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import CLOCK, LISTENER
 from optimizer.disruptions.adversary import Attack
+from optimizer.instance.altered import with_attacks, without_shocks
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks, without_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.results.saved import finite_or_none
@@ -200,7 +200,7 @@ def attack(
     attacked = _AttackedPlan(listed, outcome, exact, clock, listener, pseudo_costs)
     with interruptible(clock, listener):
         found = attacked.evaluate()
-        if result is None and not found.stopped and (listed.events or listed.survival_rules):
+        if result is None and not found.stopped and (listed.events or listed.rule_paths):
             found = attacked.with_listed_shocks_plan(found, settings)
         if not found.stopped and found.result.status != "none":
             found = attacked.with_least_outlay(found)

@@ -31,9 +31,9 @@ from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation.attacks import listed_shocks_only
 from optimizer.algorithms.workers import LISTENER, Memory, Setup, Task, listener_of, own_clock
 from optimizer.audit.result import audit_no_shock
+from optimizer.instance.altered import with_eased_floors, without_gap_price
 from optimizer.instance.edits import edit_budget, with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_eased_floors, without_gap_price
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Gains, Listener, Progress, PseudoCostsByObjective, Settings, ignore

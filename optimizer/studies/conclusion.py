@@ -286,7 +286,7 @@ class PlanConclusion:
             shares=supply_shares(instance, baseline),
             lacks=baseline_shortages(instance, baseline),
             actual=actual_outputs(instance, baseline),
-            endured={key: read_flows(instance, found, values, path) for key, path in instance.survival_rules.items()},
+            endured={key: read_flows(instance, found, values, path) for key, path in instance.rule_paths.items()},
             binding=binding_limits(instance, solved),
             clash=(),
         )
@@ -393,7 +393,7 @@ def _is_no_shock_plan(instance: Instance, solved: SearchResult, faced: Faced | N
 
     No bound is proven of a given plan, or of one future of a joint plan. An adversary may have all attacks deterred.
     """
-    is_disrupted = bool(instance.events or instance.survival_rules or faced)
+    is_disrupted = bool(instance.events or instance.rule_paths or faced)
     return not is_disrupted and math.isfinite(solved.bound)
 
 

@@ -27,11 +27,11 @@ from optimizer.arguments import ArgumentError, whole_number
 from optimizer.disruptions.ensemble import MOST_SAMPLES, sample_names
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, require_extra
+from optimizer.instance.altered import without_attacks
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import without_attacks
 from optimizer.model.builder import Scope
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import Result, require_plan

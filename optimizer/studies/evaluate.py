@@ -28,10 +28,10 @@ from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import Evaluator, recourse_executor
 from optimizer.algorithms.solving import FutureOptimum, best_plan, with_regret
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
+from optimizer.instance.altered import with_eased_floors, with_policy
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
-from optimizer.instance.variants import with_eased_floors, with_policy
 from optimizer.io.plan_file import GivenPlan
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan

@@ -24,10 +24,10 @@ from optimizer.algorithms.conflict import Rule, rule_in_words
 from optimizer.algorithms.fixed_plan import FixedPlan, PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.errors import Finding, GivenPlanError, InstanceError
+from optimizer.instance.altered import with_eased_floors, with_policy, without_budgets, without_gap_price
 from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
-from optimizer.instance.variants import with_eased_floors, with_policy, without_budgets, without_gap_price
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.futures import FuturesResult

@@ -297,7 +297,7 @@ def _row_prices(instance: Instance, duals: DualValues, without_effect: frozenset
         has_no_effect = row.mark.path in without_effect and row.mark.what != "deter"
         if price == 0 or has_no_effect or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
-        is_of_rule = row.mark.path in instance.survival_rules
+        is_of_rule = row.mark.path in instance.rule_paths
         limits = _limit_of_rule(instance, duals, row) if is_of_rule else _limit_of_row(instance, duals, row, price)
         for what, step, size in limits:
             yield what, step, abs(price) * size
@@ -307,7 +307,7 @@ def _bound_prices(instance: Instance, duals: DualValues, without_effect: frozens
     """Yield the label, the step and the step's shadow price of each upper bound that binds."""
     for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
-        if is_at_bound and column.mark.path not in instance.survival_rules and column.mark.path not in without_effect:
+        if is_at_bound and column.mark.path not in instance.rule_paths and column.mark.path not in without_effect:
             for what, step, size in _limit_of_column(instance, column):
                 yield what, step, -price * size
 
@@ -420,7 +420,7 @@ def rule_name(rule: SurvivalRule) -> str:
 
 def _limit_of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
     """Yield the limit of a time-to-survive rule; if only stocks are no rates, a month less is a share of their use."""
-    path = instance.survival_rules[row.mark.path]
+    path = instance.rule_paths[row.mark.path]
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{MIN_TIME_TO_SURVIVE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
         demanded = path.demand_at(row.mark.owner, row.t)

@@ -22,11 +22,11 @@ from typing import Any
 
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.altered import with_only_shocks, with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.instance.derived import entry_of, highest_floor
 from optimizer.instance.edits import require_known, under, with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy, require_instance
-from optimizer.instance.variants import with_only_shocks, with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.io.plan_file import GivenPlan
 from optimizer.network.process import ZERO_SERIES
 from optimizer.results.result import Result, require_result

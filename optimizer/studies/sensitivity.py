@@ -32,11 +32,11 @@ from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import Task, own_clock
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.altered import without_attacks
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known, with_numbers
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import without_attacks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Bands

@@ -22,9 +22,9 @@ from optimizer.algorithms.solving import open_evaluator
 from optimizer.algorithms.workers import Memory, clock_of_task, listener_of
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.altered import with_attacks, with_eased_floors
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks, with_eased_floors
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result

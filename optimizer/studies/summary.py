@@ -17,10 +17,10 @@ from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_flow
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import extensive_form_model
+from optimizer.instance.altered import without_disruptions, without_ensembles
 from optimizer.instance.derived import entry_of, is_bought
 from optimizer.instance.questions import each_question, find_ways
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import without_disruptions, without_ensembles
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows
@@ -299,7 +299,7 @@ def _no_shock_figures(instance: Instance) -> dict[str, Any]:
         "bought_without_shocks": {
             o: size for o, size in sizes.items() if is_bought(undisrupted, o, size) and o not in force
         },
-        "clash": find_conflict(instance, Settings(), Clock()).rules if instance.survival_rules else (),
+        "clash": find_conflict(instance, Settings(), Clock()).rules if instance.rule_paths else (),
         "baseline_shortages": tuple(_shortages(undisrupted, baseline)),
         "actual": actual_outputs(undisrupted, baseline),
         "fallbacks": tuple(_fallbacks(undisrupted, baseline)),

@@ -32,10 +32,10 @@ from optimizer.audit.result import audit_result, check_futures, measure_of_futur
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import amount_bought, extensive_form_model, recourse_model
+from optimizer.instance.altered import without_attacks, without_disruptions
 from optimizer.instance.edits import other_instance_notes
 from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
-from optimizer.instance.variants import without_attacks, without_disruptions
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.futures import FuturesResult

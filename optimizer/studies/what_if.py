@@ -34,9 +34,9 @@ from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import ModelWriter
+from optimizer.instance.altered import with_floors
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_floors
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
@@ -312,7 +312,7 @@ def _loss_of_floors(builder: ModelBuilder, instance: Instance, shocks: Sequence[
 def _loosen_floors(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """Add the loss variable μ to the row of every floor."""
     column = next(iter(builder.variable("what_if", "loss", 0, unit="1", upper=1.0).terms))
-    paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.survival_rules)
+    paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.rule_paths)
     for i, row in enumerate(builder.rows):
         if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:
             path, d = paths[row.mark.path], row.mark.owner

@@ -18,8 +18,8 @@ import pytest
 import optimizer as so
 from optimizer.algorithms.search import Checkpoint, State
 from optimizer.errors import CheckpointError, OptimizerWarning
+from optimizer.instance.altered import without_shocks
 from optimizer.instance.edits import for_each_future
-from optimizer.instance.variants import without_shocks
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_constraint_generation
 

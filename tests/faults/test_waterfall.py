@@ -20,7 +20,7 @@ import pytest
 
 import optimizer as so
 from optimizer.audit.result import audit_result
-from optimizer.instance.variants import without_disruptions
+from optimizer.instance.altered import without_disruptions
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
 from optimizer.results.plan import Build, NoShockPlan, Plan

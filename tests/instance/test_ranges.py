@@ -8,8 +8,8 @@ import pytest
 
 import optimizer as so
 from optimizer.errors import OptimizerWarning
+from optimizer.instance.altered import without_shocks
 from optimizer.instance.edits import with_budget, with_numbers
-from optimizer.instance.variants import without_shocks
 from optimizer.io.load import inspect_document
 from tests.test_alternatives import three
 

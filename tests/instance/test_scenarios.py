@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.instance.altered import without_shocks
 from optimizer.instance.edits import resample, with_budget, with_required_purchases
 from optimizer.instance.overrides import scenario_notes
 from optimizer.instance.removal import leave_out
-from optimizer.instance.variants import without_shocks
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 TEXT = """

@@ -17,8 +17,8 @@ from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, _RobustSea
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit.result import audit_result
 from optimizer.disruptions.adversary import Attack
+from optimizer.instance.altered import with_attacks
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks
 from optimizer.solver import Clock, Progress, Settings
 from tests.strategies import besieged
 

@@ -15,8 +15,8 @@ from optimizer.algorithms.separation import attacks
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack
 from optimizer.algorithms.separation.interdiction import dual_bounds
 from optimizer.disruptions.adversary import AdversarySpec, Attack
+from optimizer.instance.altered import with_attacks, without_shocks
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks, without_shocks
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.tolerances import NEGLIGIBLE
 from tests.strategies import besieged

@@ -20,9 +20,9 @@ from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_viola
 from optimizer.audit.result import audit_result
 from optimizer.disruptions.adversary import Attack
 from optimizer.formulation import extensive_form_model
+from optimizer.instance.altered import with_attacks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks
 from optimizer.report.narrative import facts
 from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show

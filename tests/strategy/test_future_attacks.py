@@ -16,10 +16,10 @@ from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.robust import RobustPlans, WorstAttackModel, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
+from optimizer.instance.altered import with_attacks
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks
 from optimizer.io.yaml_text import dump_yaml
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock, Progress, Settings

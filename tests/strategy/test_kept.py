@@ -5,9 +5,9 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ShockModel
+from optimizer.instance.altered import with_floors, with_lead_times
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_floors, with_lead_times
 from optimizer.solver import Clock, Settings
 from optimizer.solver.kept import ModelKeeper
 

@@ -14,8 +14,8 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, leaving_out, outlay
 from optimizer.horizon import Horizon
+from optimizer.instance.altered import with_floors
 from optimizer.instance.edits import with_budget
-from optimizer.instance.variants import with_floors
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.solver import Clock, Model, PseudoCosts, Settings, ignore

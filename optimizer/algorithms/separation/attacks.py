@@ -45,9 +45,9 @@ from optimizer.disruptions.adversary import MOST_ENUMERATED, Attack, Method, att
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, SolverError
 from optimizer.formulation import blank_model, joint_first_stage_model
+from optimizer.instance.altered import with_attacks, without_attacks
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.schema import FutureTree, Instance
-from optimizer.instance.variants import with_attacks, without_attacks
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import Clock, Settings, Vector

@@ -349,7 +349,7 @@ def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     if not can_expand(unchecked.instance):
         return
     instance = unchecked.instance
-    seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.survival_rules, "a rule of the policy")
+    seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.rule_paths, "a rule of the policy")
     for s, spec in instance.shocks.items():
         for event in expand(s, spec, instance.horizon):
             owner = f"an event of {s}" if spec.is_family else f"the shock {s}"

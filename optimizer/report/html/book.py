@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.path import BASELINE
+from optimizer.instance.altered import with_attacks
 from optimizer.instance.derived import but_samples, named_regions, region_name
 from optimizer.instance.edits import edit_budget
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks
 from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.plan_parts import Brief

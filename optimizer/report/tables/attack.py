@@ -115,7 +115,7 @@ def adversary_words(instance: Instance) -> str:
 
 def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
     """Describe the least outlay that survives the listed shocks and every affordable attack, and its proven bound."""
-    has_shocks = bool(instance.events or instance.survival_rules)
+    has_shocks = bool(instance.events or instance.rule_paths)
     if least.status == "none":
         return no_outlay_words(instance, f"{'shock or ' * has_shocks}affordable attack")
     bound = f"no plan survives for less than {si_down(least.bound or 0.0, instance.money, 6)}"

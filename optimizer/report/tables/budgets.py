@@ -117,7 +117,7 @@ def _least_outlay_sentence(comparison: Comparison, found: CaseLeastOutlay) -> st
         return f"{words[:1].upper()}{words[1:]}."
     proven = " (not proven: it may be less)"
     which, does = f" that survives everything{but}", "does so" if but else "keeps every floor"
-    if not (instance.events or instance.survival_rules):
+    if not (instance.events or instance.rule_paths):
         which, does = "", "keeps every rule"
     if found.status == "optimal":
         proven = f" (proven: no plan {does} for less than {_proven_bound(found.bound or 0.0)} {money})"

@@ -221,7 +221,7 @@ def _floors_repair(instance: Instance, repair: Repair) -> str:
 
 def _is_in_force(instance: Instance, segment: str) -> bool:
     """Return whether a segment's own floor applies anywhere: in a shock that sets none for it, or under a rule."""
-    return bool(instance.survival_rules) or any(segment not in event.spec.survival for event in instance.events)
+    return bool(instance.rule_paths) or any(segment not in event.spec.survival for event in instance.events)
 
 
 def _own_floors(instance: Instance, repair: Repair) -> Iterator[str]:

@@ -24,11 +24,11 @@ import numpy as np
 
 from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, opened_as_in, outlay
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
+from optimizer.instance.altered import with_floors, with_lead_times, with_only_shocks
 from optimizer.instance.derived import display_name, has_initial_stock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_floors, with_lead_times, with_only_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.what_ifs import FEASIBILITY_GAP, SurvivalAnswer, TimedWhatIfs, least_passing
@@ -117,7 +117,7 @@ def _floors_of(instance: Instance, d: str) -> set[float]:
     own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}
     windows = {event.periods for event in instance.events if d not in event.spec.survival}
     years = {horizon.year(t) for window in windows for t in window}
-    ruled = {float(share) for path in instance.survival_rules.values() for share in path.floor[d]}
+    ruled = {float(share) for path in instance.rule_paths.values() for share in path.floor[d]}
     return own | ruled | {floor.at(year) for year in years}
 
 

@@ -19,10 +19,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import purchase_columns
-from optimizer.instance.derived import display_name, highest_floor
-from optimizer.instance.edits import with_budget
-from optimizer.instance.schema import Instance
-from optimizer.instance.variants import (
+from optimizer.instance.altered import (
     with_floors,
     with_only_shocks,
     with_windows_up_to,
@@ -30,6 +27,9 @@ from optimizer.instance.variants import (
     without_budgets,
     without_gap_price,
 )
+from optimizer.instance.derived import display_name, highest_floor
+from optimizer.instance.edits import with_budget
+from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total

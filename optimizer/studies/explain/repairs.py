@@ -19,10 +19,7 @@ from functools import partial
 from itertools import pairwise
 
 from optimizer.algorithms.problem import ProblemVariant, outlay
-from optimizer.instance.derived import display_name
-from optimizer.instance.edits import with_budget
-from optimizer.instance.schema import Instance
-from optimizer.instance.variants import (
+from optimizer.instance.altered import (
     with_added,
     with_demand,
     with_eased_floors,
@@ -35,6 +32,9 @@ from optimizer.instance.variants import (
     without_annual_budget,
     without_budgets,
 )
+from optimizer.instance.derived import display_name
+from optimizer.instance.edits import with_budget
+from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.studies.explain.what_ifs import (
     FEASIBILITY_GAP,

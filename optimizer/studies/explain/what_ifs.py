@@ -28,10 +28,10 @@ import numpy as np
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.altered import with_events_apart, without_annual_budget, without_gap_price
 from optimizer.instance.derived import display_name, size_text
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.supply import obtainable_commodities
-from optimizer.instance.variants import with_events_apart, without_annual_budget, without_gap_price
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression

@@ -25,10 +25,10 @@ from optimizer.algorithms.workers import LISTENER, Task
 from optimizer.audit import AuditReport
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.altered import without_disruptions, without_gap_price
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
-from optimizer.instance.variants import without_disruptions, without_gap_price
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result, price_of_survival
