@@ -575,3 +575,15 @@ def test_a_flow_of_rounding_errors_names_no_region_of_origin() -> None:
     flows = read_flows(instance, found, values, instance.baseline)
     assert set(flows["plant", "activity"]) == {0.0}
     assert [list(share.regions) for share in supply_shares(instance, flows)["magnet"]] == [["rival"], ["rival"]]
+
+
+def test_a_long_key_of_a_shock_keeps_its_indent_on_a_line_of_its_own() -> None:
+    key = "licensing_as_in_the_spring_of_2025"
+    cuts = [{"region": "rival", "severity": 1}]
+    result = solved(shocks={key: {"start": [2026, 2027], "months": 12, "cuts": cuts}})
+    console = Console(width=80, record=True, file=io.StringIO())
+    for table in survival_tables(so.read(result.data), result, 80):
+        console.print(table)
+    lines = [line[:34].rstrip() for line in console.export_text().splitlines()]
+    at = next(i for i, line in enumerate(lines) if line in ("  tightest", "  worst"))
+    assert lines[at + 1].startswith(f"    {key[:20]}")

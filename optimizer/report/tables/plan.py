@@ -318,7 +318,9 @@ def _row_title(instance: Instance, row: RowOutcome, sign: str) -> Text:
         beside = f" ({key})" if len(said) + len(key) < SHOCK_WIDTH - 5 else f"\n  {key}"
         return mark + Text(said) + Text(beside if name != key else "", style="dim")
     title = Text(f"{entry_name(instance, row.name)}: {row.count_text}{free}{sign}")
-    return mark + title.append(f"\n  {row.worst_word} {row.worst.name}", style="dim")
+    # A key too long for the line keeps an indent of its own, so that it does not look like a row.
+    apart = "\n    " if len(row.worst_word) + len(row.worst.name) + 3 > SHOCK_WIDTH else " "
+    return mark + title.append(f"\n  {row.worst_word}{apart}{row.worst.name}", style="dim")
 
 
 def _ending_sign(row: RowOutcome, ending: Collection[str]) -> str:
