@@ -490,6 +490,10 @@ def test_a_range_of_sizes_has_its_unit_once() -> None:
 def test_sizes_that_are_no_output_are_explained_once_by_kind() -> None:
     instance = so.load("instances/leverage.yaml")
     kinds = {option.kind: o for o, option in instance.options.items()}
-    restored = "Of a partnership: the amount agreed on, of which a shock may restore only a part (reliability)."
+    restored = (
+        "What is bought of a partnership is the amount agreed on, of which in a shock a part may hold (reliability)."
+    )
     assert size_notes(instance, [kinds[kind] for kind in ("partnership", "refining", "partnership")]) == [restored]
-    assert size_notes(instance, [kinds["substitution"]]) == ["Of a substitution: the demand that it serves."]
+    assert size_notes(instance, [kinds["substitution"]]) == [
+        "What is bought of a substitution is the demand that it serves."
+    ]

@@ -75,7 +75,7 @@ class Labels:
     noun: str = "project"  # singular noun by which headlines count bought options
     absent: str = "is not bought"  # predicate for an option that a plan leaves out
     colour: int = 7  # slot in the palette of figures, 0 to 7; 7 is grey
-    size_means: str = ""  # sentence on what the size is where it is no output: ``Of a stockpile: …``
+    size_means: str = ""  # sentence on what the size is where it is no output: ``What is bought of … is …``
 
 
 class Lever(Described):

@@ -29,7 +29,8 @@ class Partnership(Sized):
 
     labels: ClassVar[Labels] = Labels(
         colour=5,
-        size_means="Of a partnership: the amount agreed on, of which a shock may restore only a part (reliability).",
+        size_means="What is bought of a partnership is the amount agreed on, of which in a shock a part may hold "
+        "(reliability).",
     )
     shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
     is_monotone: ClassVar[bool] = True

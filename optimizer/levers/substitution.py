@@ -33,7 +33,9 @@ from optimizer.units import AmountSeries, Ratio, Series, Share
 class Substitution(Sized):
     """An alternative that serves a segment without its commodity."""
 
-    labels: ClassVar[Labels] = Labels(colour=3, size_means="Of a substitution: the demand that it serves.")
+    labels: ClassVar[Labels] = Labels(
+        colour=3, size_means="What is bought of a substitution is the demand that it serves."
+    )
     is_monotone: ClassVar[bool] = True
     shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
 
