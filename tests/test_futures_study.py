@@ -491,7 +491,7 @@ def test_sizes_that_are_no_output_are_explained_once_by_kind() -> None:
     instance = so.load("instances/leverage.yaml")
     kinds = {option.kind: o for o, option in instance.options.items()}
     restored = (
-        "What is bought of a partnership is the amount agreed on, of which in a shock a part may hold (reliability)."
+        "What is bought of a partnership is the amount agreed on; in a shock it may restore only a part (reliability)."
     )
     assert size_notes(instance, [kinds[kind] for kind in ("partnership", "refining", "partnership")]) == [restored]
     assert size_notes(instance, [kinds["substitution"]]) == [

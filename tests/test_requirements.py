@@ -625,7 +625,7 @@ def test_a_gap_of_which_only_bounds_are_proven_is_shown_between_them(war: Requir
 def test_a_gap_of_several_shocks_is_said_to_be_a_sum_that_cannot_occur(war: Requirements) -> None:
     twice = replace(war.stocks, shocks=war.stocks.shocks * 2, survival_gap=2e6, gap_bound=2e6)
     said = dict(requirement_facts(replace(war, stocks=twice)))["To hold"]
-    over = "summed over them, which is a measure and no gap that can occur"
+    over = "summed over them; a measure for comparing plans, not a gap that can occur"
     assert f"2 shocks short, a survival gap of 2M USD {over}" in said
 
 

@@ -29,7 +29,7 @@ class Partnership(Sized):
 
     labels: ClassVar[Labels] = Labels(
         colour=5,
-        size_means="What is bought of a partnership is the amount agreed on, of which in a shock a part may hold "
+        size_means="What is bought of a partnership is the amount agreed on; in a shock it may restore only a part "
         "(reliability).",
     )
     shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)

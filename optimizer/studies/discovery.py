@@ -202,6 +202,7 @@ def _outcome(
     values = evaluator.plan_values([placed])
     evaluator.set_bases(bases)
     left = evaluator.gaps(values, clock)
+    # A shock that is drawn anew stands for all of its ensemble: it is none of the samples that may fail.
     fails = left.fails if state.ensemble is not None else failing_beyond_allowed(sampled, left.gap, left.fails)
     bases.update({} if bases else evaluator.bases())
     worst = worst_failing_shock(left.gap, fails)

@@ -121,7 +121,7 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     elif full is not None:
         where = f"shocks whose windows include {horizon.label(full)}"
         what = f"the probabilities of {where} add to 1: the baseline cannot occur then"
-        cure = "Lower them, as to 0.99 in all: else the parts of the cost have the baseline as cost and as saving."
+        cure = "Lower them, say to 0.99 in all: else the baseline stands in the cost twice, as a cost and as a saving."
         yield (section,), what, cure, "warning"
     elif (total := _total_of_several(instance)) > 1 + ROUNDING:
         what = f"the probabilities of all shocks add to {total:.4g}, but each is valued alone, with full stocks"

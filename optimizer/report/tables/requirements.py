@@ -109,7 +109,7 @@ def _gap_left_text(result: Result, money: str) -> str:
 
 def _shocks_short(failed: int, gap: str) -> str:
     """Describe how many shocks fall short, and their gap: of several a sum, which cannot occur."""
-    over = " summed over them, which is a measure and no gap that can occur" if failed > 1 else ""
+    over = " summed over them; a measure for comparing plans, not a gap that can occur" if failed > 1 else ""
     return f"{plural(failed, 'shock')} short, a survival gap of {gap}{over}"
 
 
