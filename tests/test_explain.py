@@ -25,7 +25,7 @@ from optimizer.instance.altered import (
 )
 from optimizer.instance.edits import with_budget
 from optimizer.instance.removal import leave_out
-from optimizer.report.tables.explain import ExplanationPrinter
+from optimizer.report.tables.explain import ExplanationPrinter, repair_sentences
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies import explain as explain_aside
@@ -161,12 +161,30 @@ def test_no_budget_is_enough_by_hand(cell: Cell) -> None:
     reserve = "options: {reserve: {kind: stockpile, commodity: magnet, price: 10, max_size: 30}}\npolicy: {budget: 900}"
     explanation = so.explain(cell(HEAD, reserve), settings=EXACT)
     assert found(explanation, "budget").why == "no amount of money is enough"
+    assert found(explanation, "budget").gap_left is None
     assert found(explanation, "floors").amount == pytest.approx(0.6)
     assert found(explanation, "demand").amount == pytest.approx(0.4)
     why = explanation.reason
     assert why is not None
     assert (why.is_money, why.needed, why.had) == (False, pytest.approx(50), pytest.approx(30))
     assert why.because[-1] == "reserve holds 30 t when embargo begins, the most that it can hold"
+
+
+def test_more_money_that_closes_a_part_of_the_gap_by_hand() -> None:
+    # 90 t a year are needed in both embargoes of two years. Before 2027 only the reserve can hold magnets, 80 t at
+    # most; a plant of 80 t a year, ordered in 2026, is on line in 2028. Of 180 t 160 t can be had in 2027 and 2028: a
+    # gap of 20 t at 500k. In 2029 and 2030 the plant makes 160 t, which is above the floor of 70 %.
+    floor = "demands.motors.survival={2026: 0.9, 2028: 0.9, 2029: 0.7}"
+    instance = so.load(TINY, ["policy.budget=1M", "options.reserve.max_size=80", floor])
+    explanation = so.explain(instance, settings=EXACT)
+    budget = found(explanation, "budget")
+    assert (budget.works, budget.why) == (False, "no amount of money is enough")
+    assert (budget.gap_left, budget.failing) == (pytest.approx(10e6), 1)
+    # The plant costs 1M and 80 t at 200k, the reserve 80 t at 65k.
+    assert budget.outlay == pytest.approx(22.2e6)
+    said = "No amount of money alone makes everything survivable. Without the total budget, the best plan spends "
+    said += "22.2M USD: 1 of 2 shocks still fails, a gap of 10M USD."
+    assert repair_sentences(instance, explanation)[0] == said
 
 
 def test_money_ends_a_contradiction_of_rules_and_floors_still_fail(cell: Cell) -> None:

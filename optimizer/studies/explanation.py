@@ -1,12 +1,15 @@
 """Results of an explanation, and their frames: the plan and the value of its parts, or why nothing survives."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase
+from optimizer.studies.shocks import shock_rows
 
 PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 RepairKind = Literal["budget", "annual", "floors", "length", "months", "sooner", "demand"]
@@ -116,7 +119,7 @@ class Repair:
     # (budget, annual), or the factor above which the floors cannot be kept (floors), which may equal `amount`. None if
     # the time ran out.
     beyond: float | None = None
-    # Cost and outlay of a plan that survives with the repair, money; None if none was found.
+    # Cost and outlay of a plan that survives with the repair, money; None if none was found. See also `gap_left`.
     cost: float | None = None
     outlay: float | None = None
     is_proven: bool = False  # whether that plan is the cheapest, to the MIP gap
@@ -127,6 +130,11 @@ class Repair:
     # For kind ``demand``: the demand that is removed by year, t/yr; empty if it is of several commodities.
     tonnes: dict[int, float] = field(default_factory=dict)
     why: str = ""  # the reason if the repair does not work, or if that is not known
+    # For kind ``budget``, if no budget is enough: the gap (money, of all shocks together) that the best plan without a
+    # total budget leaves, and the number of shocks that fail beyond those allowed to. `cost` and `outlay` are of that
+    # plan. None if the gap is no smaller than with the budget, or if that is not known.
+    gap_left: float | None = None
+    failing: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -204,6 +212,51 @@ class Explanation:
         }
 
 
+@dataclass(frozen=True)
+class ValueRow:
+    """Row of one value; or of `size` shocks of a family or an ensemble, with the value of the one worth most."""
+
+    value: PartValue
+    size: int = 1
+
+
+class ValueRows:
+    """Collector of values into rows: the shocks of a family or an ensemble, known one by one, share a row."""
+
+    def __init__(self, instance: Instance, *, every: bool = False) -> None:
+        rows = shock_rows(instance, [event.name for event in instance.events], every=every)
+        self._owners = {name: row.shocks for row in rows if row.is_many for name in row.shocks}
+        self._kept: list[PartValue] = []
+        self._is_folded = False
+
+    @property
+    def note(self) -> str:
+        """Note on rows that stand for several shocks; empty if none does."""
+        if not self._is_folded:
+            return ""
+        which = "that of its shock whose absence saves most"
+        return f" A family or an ensemble is one row, {which}; --all lists each shock."
+
+    def add(self, value: PartValue) -> Iterator[ValueRow]:
+        """Add a value, and yield the rows that are complete now."""
+        shocks = self._owners.get(value.of) if value.kind == "shock" else None
+        if shocks is None or (self._kept and self._kept[0].of not in shocks):
+            yield from self.rest()
+        if shocks is None:
+            yield ValueRow(value)
+        else:
+            self._kept.append(value)
+
+    def rest(self) -> Iterator[ValueRow]:
+        """Yield the row that is still incomplete, from the values added so far."""
+        if self._kept:
+            values, self._kept = self._kept, []
+            self._is_folded |= len(values) > 1
+            # The shock without which the plan is cheapest stands for all; an unknown change of cost comes last.
+            shown = min(values, key=lambda value: (value.change is None, value.change or 0.0))
+            yield ValueRow(shown, len(self._owners[shown.of]) if len(values) > 1 else 1)
+
+
 def part_values_frame(found: Explanation) -> Frame:
     """Return a frame with a row per shock, lever, floor or delay: the change of cost without it, or with the delay."""
     columns = (
@@ -234,6 +287,7 @@ def repairs_frame(found: Explanation) -> Frame:
         FrameColumn("of", form="object", is_index=True),
         FrameColumn("works", form="yes"),
         *FrameColumn.several("exact", "", "amount", "beyond"),
-        *FrameColumn.several("exact", found.result.money, "cost", "outlay"),
+        *FrameColumn.several("exact", found.result.money, "cost", "outlay", "gap_left"),
+        FrameColumn("failing", form="count"),
     )
     return Frame.of_items("repairs", "Repairs, each tried by itself", found.repairs, columns)

@@ -16,7 +16,7 @@ from optimizer.report.figures.canvas import LABEL_LENGTH, AnswerChart, BarPart, 
 from optimizer.report.format import DASH, number_name, percent, plural, repair_words, shortened
 from optimizer.report.narrative import difference_text
 from optimizer.report.tables.compare import column_title
-from optimizer.report.tables.explain import ValueRow, ValueRows, heading, value_cells
+from optimizer.report.tables.explain import heading, value_cells
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.render import VERDICT_WORDS
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
@@ -26,7 +26,7 @@ from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.cost_tolerance import ProvenDifference
-from optimizer.studies.explanation import Explanation, PartValue, Repair
+from optimizer.studies.explanation import Explanation, PartValue, Repair, ValueRow, ValueRows
 from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress

@@ -1,7 +1,6 @@
 """Printed explanation of a plan: its answer, then each finding as soon as it is known."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -26,8 +25,7 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, builds_table, limits_table
 from optimizer.report.tables.render import attack_parts_note, label_rows
 from optimizer.results.result import Result
-from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
-from optimizer.studies.shocks import shock_rows
+from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair, ValueRow, ValueRows
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import least_whole, si, si_down, si_up
 
@@ -113,7 +111,8 @@ def _deadline_words(instance: Instance, deadline: Deadline) -> tuple[str, str]:
 def repair_text(instance: Instance, repair: Repair) -> str:
     """Describe the least size of a repair, a size that is too small, and the cost of the plan; or why it fails."""
     if not repair.works:
-        return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
+        left = "" if repair.gap_left is None else f" {_without_budget_sentence(instance, repair)}"
+        return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}.{left}"
     sizes = {
         "budget": _budget_repair,
         "annual": _annual_repair,
@@ -150,8 +149,17 @@ def _least_budget_sentence(instance: Instance, found: "Explanation") -> str:
     but = but_samples(instance)
     if not money.works:
         years = "" if instance.policy.annual_budget is None else " while the annual budget stays as it is"
-        return f"No amount of money alone makes everything survivable{but}{years}."
+        left = "" if money.gap_left is None else f" {_without_budget_sentence(instance, money)}"
+        return f"No amount of money alone makes everything survivable{but}{years}.{left}"
     return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything{but}."
+
+
+def _without_budget_sentence(instance: Instance, repair: Repair) -> str:
+    """Return the sentence on what fails with the best plan without a total budget, and on what that plan spends."""
+    failing, count = repair.failing or 0, len(instance.events)
+    fails = f"{failing:,} of {plural(count, 'shock')} still fail{'s' * (failing == 1)}"
+    gap = f"a gap of {si(repair.gap_left or 0.0, instance.money)}{' summed over them' * (failing > 1)}"
+    return f"Without the total budget, the best plan spends {si(repair.outlay or 0.0, instance.money)}: {fails}, {gap}."
 
 
 def _sufficient_repairs_sentence(instance: Instance, found: "Explanation") -> str:
@@ -280,51 +288,6 @@ HEADINGS = {
     "later": "Each build, if it comes {months} later",
     "sooner": "Each build, if it could come {months} sooner",
 }
-
-
-@dataclass(frozen=True)
-class ValueRow:
-    """Row of one value; or of `size` shocks of a family or an ensemble, with the value of the one worth most."""
-
-    value: PartValue
-    size: int = 1
-
-
-class ValueRows:
-    """Collector of values into rows: the shocks of a family or an ensemble, known one by one, share a row."""
-
-    def __init__(self, instance: Instance, *, every: bool = False) -> None:
-        rows = shock_rows(instance, [event.name for event in instance.events], every=every)
-        self._owners = {name: row.shocks for row in rows if row.is_many for name in row.shocks}
-        self._kept: list[PartValue] = []
-        self._is_folded = False
-
-    @property
-    def note(self) -> str:
-        """Note on rows that stand for several shocks; empty if none does."""
-        if not self._is_folded:
-            return ""
-        which = "that of its shock whose absence saves most"
-        return f" A family or an ensemble is one row, {which}; --all lists each shock."
-
-    def add(self, value: PartValue) -> Iterator[ValueRow]:
-        """Add a value, and yield the rows that are complete now."""
-        shocks = self._owners.get(value.of) if value.kind == "shock" else None
-        if shocks is None or (self._kept and self._kept[0].of not in shocks):
-            yield from self.rest()
-        if shocks is None:
-            yield ValueRow(value)
-        else:
-            self._kept.append(value)
-
-    def rest(self) -> Iterator[ValueRow]:
-        """Yield the row that is still incomplete, from the values added so far."""
-        if self._kept:
-            values, self._kept = self._kept, []
-            self._is_folded |= len(values) > 1
-            # The shock without which the plan is cheapest stands for all; an unknown change of cost comes last.
-            shown = min(values, key=lambda value: (value.change is None, value.change or 0.0))
-            yield ValueRow(shown, len(self._owners[shown.of]) if len(values) > 1 else 1)
 
 
 def heading(value: PartValue) -> str:

@@ -288,7 +288,7 @@ def _explain_failure(what_ifs: TimedWhatIfs, result: Result) -> Iterator[Explana
     hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
     what_ifs.blocking = frozenset(hardest)
     money = list[Repair]()
-    for repair in _money_repairs(what_ifs):
+    for repair in _money_repairs(what_ifs, result):
         money.append(repair)
         yield repair
     floors = () if what_ifs.is_over else tuple(scaled_floors(what_ifs, hardest))
@@ -304,9 +304,9 @@ def _explain_failure(what_ifs: TimedWhatIfs, result: Result) -> Iterator[Explana
         yield from step(what_ifs) if not what_ifs.is_over else ()
 
 
-def _money_repairs(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
+def _money_repairs(what_ifs: TimedWhatIfs, result: Result) -> Iterator[Repair]:
     """Yield the repairs by a larger total budget, and by more money in each year."""
-    total = list(least_budget(what_ifs))
+    total = list(least_budget(what_ifs, result))
     yield from total
     if not what_ifs.is_over:
         yield from larger_annual_budgets(what_ifs, is_total_short=_short_budget(total) is not None)

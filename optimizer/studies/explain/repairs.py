@@ -19,6 +19,7 @@ from functools import partial
 from itertools import pairwise
 
 from optimizer.algorithms.problem import ProblemVariant, outlay
+from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.instance.altered import (
     with_added,
     with_demand,
@@ -36,6 +37,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
+from optimizer.results.result import Result
 from optimizer.studies.explain.what_ifs import (
     FEASIBILITY_GAP,
     SurvivalAnswer,
@@ -52,6 +54,7 @@ from optimizer.units import rounded_up
 FLOOR_STEP = 1e-3
 NOT_FOUND = "it was stopped before that was found"
 BOTH_SHORT = "the total budget is too small as well; with enough of both everything survives"
+NO_MONEY = "no amount of money is enough"
 TOTAL_HELD = "not as long as the total budget stays as it is"
 # Digits to which the least budget is rounded up.
 TYPED_DIGITS = 5
@@ -66,8 +69,11 @@ def _with_cost(repair: Repair, tried: SurvivalAnswer, other: SurvivalAnswer | No
     return replace(repair, cost=known.found.cost, outlay=known.found.outlay, is_proven=is_proven)
 
 
-def least_budget(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
-    """Yield the repair by the least total budget with which everything survives."""
+def least_budget(what_ifs: TimedWhatIfs, result: Result) -> Iterator[Repair]:
+    """Yield the repair by the least total budget with which everything survives.
+
+    If none is enough, it says which part of the gap of the plan, `result`, more money closes.
+    """
     policy = what_ifs.instance.policy
     if policy.budget is None and policy.annual_budget is None:
         yield Repair("budget", works=False, why="the file sets no budget; it is not money that is short")
@@ -85,12 +91,27 @@ def least_budget(what_ifs: TimedWhatIfs) -> Iterator[Repair]:
         yield Repair("budget", why=NOT_FOUND)
     elif not tried.holds:
         years = " as long as the budgets of single years stay as they are" if policy.annual_budget is not None else ""
-        yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
+        yield _without_total_budget(what_ifs, result, Repair("budget", works=False, why=f"{NO_MONEY}{years}"))
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - PLAN_GAP):
         yield Repair("budget", works=False, why="the budget does not bind: money is left")
     else:
         cheaper = partial(with_budget, free)
         yield _money_repair(what_ifs, "budget", found, tried, "the plan of the least budget", cheaper)
+
+
+def _without_total_budget(what_ifs: TimedWhatIfs, result: Result, repair: Repair) -> Repair:
+    """Add the gap that the best plan without a total budget leaves, if that is smaller than the gap of the plan."""
+    if what_ifs.instance.policy.budget is None or result.status != "gap" or what_ifs.is_over:
+        return repair
+    free = with_budget(what_ifs.instance, None)
+    found = what_ifs.ask("the least gap at any budget", free)
+    if not math.isfinite(found.cost) or found.gap >= result.survival_gap * (1.0 - PLAN_GAP):
+        what_ifs.is_cut_short |= found.status == "stopped"
+        return repair
+    evaluator = what_ifs.solver.evaluator(free)
+    left = evaluator.gaps(evaluator.plan_values([found.plan]), what_ifs.solver.clock)
+    failing = int(failing_beyond_allowed(free, left.gap, left.fails).sum())
+    return replace(repair, cost=found.cost, outlay=found.outlay, gap_left=found.gap, failing=failing)
 
 
 def _money_repair(
@@ -143,7 +164,7 @@ def _why_no_year(what_ifs: TimedWhatIfs) -> str:
             return TOTAL_HELD
         if held:
             return BOTH_SHORT
-    return "no amount of money is enough, whatever the year"
+    return f"{NO_MONEY}, whatever the year"
 
 
 def scaled_floors(what_ifs: TimedWhatIfs, hardest: list[str]) -> Iterator[Repair]:
