@@ -20,8 +20,9 @@ that may fail are fixed, and every other sample has to be survived.
     then      samples that may fail but are survived are replaced by those that cost most to survive, by the dual
               values of their rows
 
-Each choice is an instance with plain floors, which is solved in a fraction of the time. Its best plan is feasible for
-the ensemble and gives an upper bound. The samples that it needed, and those that it lets fail, are put into the model.
+Each choice is an instance with plain floors, solved in a fraction of the time; its best plan gives an upper bound. The
+samples that it needed, and those that it lets fail, are put into the model. Where the costs of samples count, the model
+holds them all, and each choice is its restricted LP.
 """
 
 import math
@@ -33,10 +34,24 @@ import numpy as np
 
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import ShockModel
-from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
+from optimizer.algorithms.problem import (
+    NOTHING_KNOWN,
+    DualValues,
+    Hints,
+    ProblemVariant,
+    SearchResult,
+    generate_constraints,
+)
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import Evaluator
-from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
+from optimizer.algorithms.relaxed_floors import (
+    SurvivalShare,
+    counts_survival_alone,
+    excused_samples,
+    floor_prices,
+    largest_samples,
+    no_sample_may_fail,
+)
 from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -74,16 +89,12 @@ class ExcusedPlan:
         return values[model.solver.integers]
 
 
-def counts_survival_alone(instance: Instance) -> bool:
-    """Return whether neither the costs of shocks nor priced gaps count in the objective."""
-    return instance.policy.gap_price is None and all(shock.probability <= 0 for shock in instance.tree.events)
-
-
 def best_excused_plan(
     tree: FutureTree,
     shares: Sequence[SurvivalShare],
     gaps: Vector,
-    solve: Callable[[frozenset[int]], tuple[ExcusedPlan, Vector] | None],
+    solve: Callable[[frozenset[int]], ExcusedPlan | None],
+    left_by: Callable[[ExcusedPlan], Vector],
 ) -> ExcusedPlan | None:
     """Return the cheapest plan over several choices of the samples that may fail; None if none has a plan.
 
@@ -91,45 +102,22 @@ def best_excused_plan(
         tree: the futures.
         shares: the ensembles of which only a share has to be survived.
         gaps: by shock, the gap under a starting plan.
-        solve: returns the best plan for a choice, and the gaps that it leaves by shock; None if it has none.
+        solve: returns the best plan for a choice; None if it has none.
+        left_by: returns by shock the gap that a plan leaves where floors fail.
     """
     best: ExcusedPlan | None = None
-    chosen, tried = _largest(shares, gaps), set[frozenset[int]]()
+    chosen, tried = largest_samples(shares, gaps), set[frozenset[int]]()
     while chosen not in tried and len(tried) < MOST_CHOICES:
         tried.add(chosen)
-        solved = solve(chosen)
-        if solved is None:
+        plan = solve(chosen)
+        if plan is None:
             break
-        plan, left = solved
         if best is None or plan.found.objective < best.found.objective:
             best = plan
-        price = _prices(tree, plan)
+        left, price = left_by(plan), floor_prices(tree, plan.found.duals)
         # Samples that still fail stay excused; the others are replaced by those that cost most to survive.
-        chosen = _largest(shares, np.where(left > 0.0, price.max(initial=0.0) + left + 1.0, price))
+        chosen = largest_samples(shares, np.where(left > 0.0, price.max(initial=0.0) + left + 1.0, price))
     return best
-
-
-def _largest(shares: Iterable[SurvivalShare], amounts: Vector) -> frozenset[int]:
-    """Return for each ensemble the samples with the largest positive amounts, as many as may fail."""
-    result = set[int]()
-    for share in shares:
-        ordered = sorted(share.numbers, key=lambda n: -amounts[n])
-        result.update(n for n in ordered[: share.allowed] if amounts[n] > 0.0)
-    return frozenset(result)
-
-
-def _prices(tree: FutureTree, plan: ExcusedPlan) -> Vector:
-    """Return by shock the cost of its floors: their dual values times the demand that they require to be served."""
-    result, duals = np.zeros(len(tree.events)), plan.found.duals
-    if duals is None:
-        return result
-    paths = {event.name: number for number, event in enumerate(tree.events)}
-    for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=False):
-        number = paths.get(row.mark.path)
-        if number is not None and row.mark.what == "floor" and abs(dual) > NEGLIGIBLE_DUAL:
-            unserved = next(j for j, value in row.terms.items() if value > 0)
-            result[number] += abs(dual) * (duals.builder.columns[unserved].upper - row.rhs)
-    return result
 
 
 class ConstraintGeneration(Search):
@@ -209,7 +197,7 @@ class ConstraintGeneration(Search):
         self._next_lp = self._solve_relaxations()
         if self._next_lp is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
-        if counts_survival_alone(self.instance) and self.problem.is_least_cost and self.oracles() == (self.listed,):
+        if self.problem.is_least_cost and self.instance.policy.gap_price is None and self.oracles() == (self.listed,):
             self._choose_samples()
         return self._run_integers()
 
@@ -221,10 +209,16 @@ class ConstraintGeneration(Search):
             return
         gaps = self.evaluator.gaps(self._next_lp.values, self.clock).gap
         left = math.inf if self.clock.left is None else self.clock.left * CHOICES_SHARE
+        is_in_model = not counts_survival_alone(self.instance)
+        solve = self._solve_in_model if is_in_model else self._solve_with_excused
         with self.clock.for_at_most(left):
-            self._known_plan = best_excused_plan(self.tree, self.listed.shares, gaps, self._solve_with_excused)
-        if self._known_plan is None:
+            best = best_excused_plan(self.tree, self.listed.shares, gaps, solve, self._gaps_left)
+        if best is None:
             return
+        if is_in_model:
+            self.model.start = best.start(self.tree, self.model)
+            return
+        self._known_plan = best
         if new := self.enter_shock_numbers(
             [*sorted(self._known_plan.excused), *self.listed.numbers(self._known_plan.shocks)]
         ):
@@ -232,11 +226,13 @@ class ConstraintGeneration(Search):
         self._next_lp = None
         self.plans, self.model.start = self._known_plan.plans(self.tree), self._known_plan.start(self.tree, self.model)
 
-    def _solve_with_excused(self, excused: frozenset[int]) -> tuple[ExcusedPlan, Vector] | None:
-        """Find the best plan with the given samples excused and all others survived.
+    def _gaps_left(self, plan: ExcusedPlan) -> Vector:
+        """Return by shock the gap that a plan leaves where floors fail."""
+        left = self.evaluator.gaps(self.evaluator.plan_values(plan.plans(self.tree)), self.clock)
+        return np.where(left.fails, left.gap, 0.0)
 
-        Returns the plan and the gaps that it leaves by shock; None if it is not solved to optimality.
-        """
+    def _solve_with_excused(self, excused: frozenset[int]) -> ExcusedPlan | None:
+        """Find the best plan with the given samples excused and all others survived; None if it is not optimal."""
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
         report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
         known = (settings, self.clock, report, self.evaluator, self.problem, self.group_solver, Hints(plans=self.plans))
@@ -249,9 +245,20 @@ class ConstraintGeneration(Search):
         found = search.run()
         if found.values is None or found.status != "optimal":
             return None
-        plan = ExcusedPlan(replace(found, bound=-math.inf), excused, search.shocks)
-        left = self.evaluator.gaps(self.evaluator.plan_values(plan.plans(self.tree)), self.clock)
-        return plan, np.where(left.fails, left.gap, 0.0)
+        return ExcusedPlan(replace(found, bound=-math.inf), excused, search.shocks)
+
+    def _solve_in_model(self, excused: frozenset[int]) -> ExcusedPlan | None:
+        """Solve the restricted LP of the integers near the relaxation with just these samples excused."""
+        if self.clock.is_over or self._next_lp is None or self._next_lp.values is None:
+            return None
+        values, columns_of = self._next_lp.values.copy(), self.model.excuses.columns_of
+        values[columns_of(event.name for event in self.tree.events)] = 0.0
+        values[columns_of(self.tree.events[n].name for n in excused)] = 1.0
+        if (result := self.model.solve_rounded(values)) is None:
+            return None
+        duals = DualValues.from_result(self.model.builder, result)
+        found = SearchResult("stopped", self.model.builder, result.values, result.objective, duals=duals)
+        return ExcusedPlan(found, excused, self.shocks)
 
     @property
     def _proven_plan(self) -> SearchResult | None:
@@ -491,8 +498,3 @@ class _FixedExcuses(ConstraintGeneration):
     def stopped(self, found: SearchResult) -> SearchResult:
         """Return a result without a plan, since samples outside the model may fail."""
         return SearchResult("stopped", found.builder)
-
-
-def no_sample_may_fail(instance: Instance) -> bool:
-    """Return whether every sample has to be survived, so that cuts can estimate a measure of costs."""
-    return all(share.allowed == 0 for share in tree_shares(instance.tree))

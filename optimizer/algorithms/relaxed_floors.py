@@ -57,10 +57,11 @@ from optimizer.instance.operation_paths import SampleOrder
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.solver.base import SolveResult
-from optimizer.tolerances import INTEGRALITY, LOWERED_FLOOR, POSITIVE
+from optimizer.tolerances import INTEGRALITY, LOWERED_FLOOR, NEGLIGIBLE_DUAL, POSITIVE
 
 if TYPE_CHECKING:
     from optimizer.algorithms.extensive_form import ShockModel
+    from optimizer.algorithms.problem import DualValues
     from optimizer.instance.schema import FutureTree, Instance
 
 
@@ -100,6 +101,16 @@ def tree_shares(tree: FutureTree) -> list[SurvivalShare]:
     return found
 
 
+def counts_survival_alone(instance: Instance) -> bool:
+    """Return whether neither the costs of shocks nor priced gaps count in the objective."""
+    return instance.policy.gap_price is None and all(shock.probability <= 0 for shock in instance.tree.events)
+
+
+def no_sample_may_fail(instance: Instance) -> bool:
+    """Return whether every sample has to be survived, so that cuts can estimate a measure of costs."""
+    return all(share.allowed == 0 for share in tree_shares(instance.tree))
+
+
 def excused_samples(
     shares: Iterable[SurvivalShare],
     gaps: npt.NDArray[np.float64],
@@ -120,6 +131,29 @@ def excused_samples(
         some = np.array([n for n in share.numbers if fails[n] or saved[n] > 0.0], dtype=np.intp)
         order = np.lexsort((-saved[some], -np.where(fails, gaps, 0.0)[some], ~fails[some]))
         result[some[order[: share.allowed]]] = True
+    return result
+
+
+def largest_samples(shares: Iterable[SurvivalShare], amounts: npt.NDArray[np.float64]) -> frozenset[int]:
+    """Return for each ensemble the samples with the largest positive amounts, as many as may fail."""
+    result = set[int]()
+    for share in shares:
+        ordered = sorted(share.numbers, key=lambda n: -amounts[n])
+        result.update(n for n in ordered[: share.allowed] if amounts[n] > 0.0)
+    return frozenset(result)
+
+
+def floor_prices(tree: FutureTree, duals: DualValues | None) -> npt.NDArray[np.float64]:
+    """Return by shock the cost of its floors: their dual values times the demand that they require to be served."""
+    result = np.zeros(len(tree.events))
+    if duals is None:
+        return result
+    paths = {event.name: number for number, event in enumerate(tree.events)}
+    for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=False):
+        number = paths.get(row.mark.path)
+        if number is not None and row.mark.what == "floor" and abs(dual) > NEGLIGIBLE_DUAL:
+            unserved = next(j for j, value in row.terms.items() if value > 0)
+            result[number] += abs(dual) * (duals.builder.columns[unserved].upper - row.rhs)
     return result
 
 

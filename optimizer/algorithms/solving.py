@@ -25,13 +25,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.algorithms.benders import BendersSearch
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, no_sample_may_fail
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator, recourse_executor
+from optimizer.algorithms.relaxed_floors import no_sample_may_fail
 from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock

@@ -150,6 +150,17 @@ class Clock:
         finally:
             self.part_limit = before
 
+    @contextlib.contextmanager
+    def with_reserve(self, share: float) -> Iterator[None]:
+        """Move the deadline `limit`, or the present where that has passed, by a share of it for the enclosed block."""
+        before = self.limit
+        if before is not None:
+            self.limit = max(before, time.perf_counter() - self.started) + share * before
+        try:
+            yield
+        finally:
+            self.limit = before
+
 
 # The signals with which a user, a shell or a batch system ends a run.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))

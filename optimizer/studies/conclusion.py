@@ -131,6 +131,9 @@ def planless_result(solved: SearchResult, rules: tuple[str, ...], record: dict[s
     )
 
 
+# Share of the time limit beyond it that the plan without shocks may take, after a search that was stopped: that plan
+# takes a moment, and without it the answer has no price of survival.
+RESERVE = 0.05
 NO_PRICE = "Stopped before the least cost without shocks was known: the price of survival is left out."
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
@@ -401,9 +404,10 @@ def _solve_no_shock(
     instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, writer: ModelWriter | None
 ) -> NoShockPlan | None:
     """Return the search's own no-shock plan, else one proven to the gap of the settings; None if the time ran out."""
-    if solved.no_shock is not None or clock.is_over:
+    if solved.no_shock is not None or clock.interrupted:
         return solved.no_shock
-    return no_shock_plan(instance, settings, clock, writer)
+    with clock.with_reserve(RESERVE):
+        return no_shock_plan(instance, settings, clock, writer)
 
 
 class ResultWithBase(NamedTuple):

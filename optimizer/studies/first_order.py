@@ -29,11 +29,11 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import formulation, risk
-from optimizer.algorithms.constraint_generation import no_sample_may_fail
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.fixed_plan import MOST_ADDED
 from optimizer.algorithms.problem import DualValues, SearchResult, generate_constraints
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import no_sample_may_fail
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError

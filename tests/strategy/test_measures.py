@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.benders import BendersSearch
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent
-from optimizer.algorithms.constraint_generation import no_sample_may_fail
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.problem import SearchResult
+from optimizer.algorithms.relaxed_floors import no_sample_may_fail
 from optimizer.audit.result import _outcomes, measure_of_futures
 from optimizer.formulation import blank_model
 from optimizer.instance.questions import RiskMeasure

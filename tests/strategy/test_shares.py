@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_extensive_form
+from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
+from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import Excuses, SurvivalShare, excused_samples, relax_floors, survival_shares
 from optimizer.algorithms.separation import do_nothing_shortfalls
@@ -230,6 +231,23 @@ def operated(instance: so.Instance, plan: so.Plan | Result) -> Result:
     found: Any = so.evaluate(instance, plan, settings=EXACT)
     result: Result = found.plans[0].result
     return result
+
+
+def test_where_costs_count_the_search_starts_without_the_dearest_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twelve samples three may fail. The first plan has the stock of the fourth: none of the three is wasted."""
+    starts = list[float]()
+    minimise = ShockModel.minimise_objective
+
+    def watched(model: ShockModel) -> SearchResult | None:
+        start = model.solve_from_start()
+        starts.append(np.inf if start is None else start.objective)
+        return minimise(model)
+
+    monkeypatch.setattr(ShockModel, "minimise_objective", watched)
+    data = harbour(seed=1, count=12, survive=0.75, probability=1e-6)
+    result = so.solve(so.read(data), settings=dataclasses.replace(EXACT, strategy="constraint-generation"))
+    assert starts[0] == pytest.approx(10 * needs(data)[3], rel=1e-5)
+    assert result.total_cost == pytest.approx(starts[0])
 
 
 def test_a_plan_that_is_given_chooses_what_may_fail() -> None:

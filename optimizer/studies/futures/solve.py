@@ -34,7 +34,7 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.conclusion import NO_PRICE, PlanConclusion, Timer, run_record
+from optimizer.studies.conclusion import NO_PRICE, RESERVE, PlanConclusion, Timer, run_record
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import proven_gap, relative_distance
 from optimizer.studies.solve import attacked_instance
@@ -362,11 +362,12 @@ class _Search:
 
     def _no_shock_cost(self) -> float | None:
         """Return the expected cost of the futures without shocks; None if the time is over, or `alone` was given."""
-        if self.clock.is_over or self.alone is not None:
+        if self.clock.interrupted or self.alone is not None:
             return None
         variant = for_each_future(without_gap_price(self.instance.by_expected_cost()), without_disruptions)
         settings = replace(self.settings, checkpoint=None)
-        found = solve_extensive_form(variant, settings, self.clock, ignore)
+        with self.clock.with_reserve(RESERVE):
+            found = solve_extensive_form(variant, settings, self.clock, ignore)
         return found.objective if found.values is not None and found.status == "optimal" else None
 
     def _without_plan(self, solved: SearchResult) -> FuturesResult:
