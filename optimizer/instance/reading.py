@@ -67,6 +67,7 @@ _ONCE_NAMES_RESOLVE: tuple[Check, ...] = (
     supply.floors_have_a_source,
     supply.inputs_can_be_obtained,
     supply.commodities_are_of_use,
+    supply.entries_are_complete,
 )
 CHECKS: tuple[Check, ...] = (
     *_NAMES,
@@ -92,6 +93,7 @@ CHECKS: tuple[Check, ...] = (
     supply.restarts_take_time,
     supply.upkeep_costs_less_than_building,
     supply.operating_costs_are_plausible,
+    supply.entries_are_complete,
     decisions.released_stock_is_paid_for,
     names.regions_are_named,
     lint.floors_have_a_shortage_cost,

@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from optimizer.errors import ModelError, Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
+from optimizer.levers.base import Lever
 from optimizer.network.process import Activity, Process
+from optimizer.suggestions import excerpt
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -225,13 +228,8 @@ def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def operating_costs_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that no activity is paid for running, and that no process leaves out a cost that others alike have."""
-    yield from _negative_costs(unchecked.instance)
-    yield from _costs_left_out(unchecked.instance)
-
-
-def _negative_costs(instance: Instance) -> Iterator[Problem]:
     """Report activities without inputs whose cost is negative: they run at full capacity, and are paid for it."""
+    instance = unchecked.instance
     for name, activity in instance.activities.items():
         if not any(activity.input.values()) and min(activity.cost.values) < 0:
             fate = "the surplus is discarded" if any(activity.output.values()) else "is paid for taking nothing"
@@ -251,6 +249,76 @@ def _costs_left_out(instance: Instance) -> Iterator[Problem]:
             if "cost" not in process.model_fields_set:
                 what = f"is left out and counts as 0, while processes with the same inputs and outputs have one: {paid}"
                 yield ("processes", process.id, "cost"), what, "Add it, or write `cost: 0`.", "warning"
+
+
+# What counts where a field is left out, and the cure.
+_DEFAULTS = {
+    "cost": ("0", "Add it, or write `cost: 0`."),
+    "capex": ("0", "Add it, or write `capex: 0`."),
+    "holding_cost": ("0", "Add it, or write `holding_cost: 0`."),
+    "lead_time": ("0: it works from the period in which it is decided", "Add it, or write `lead_time: 0`."),
+    "fill_rate": ("no limit", "Add the most that can be bought a year, t."),
+    "reliability": ("1", "Add it, or write `reliability: 1`."),
+    "region": ("none: no cut of a region affects it", "Add it; any other name will do where it is in none of these."),
+}
+# So many other entries have to agree.
+_LEAST_OTHERS = 2
+
+
+def entries_are_complete(unchecked: Unchecked) -> Iterator[Problem]:
+    """Report entries that leave out a field with a default that matters, where others alike have it."""
+    instance = unchecked.instance
+    yield from _floors_left_out(instance)
+    costs = list(_costs_left_out(instance))
+    yield from costs
+    reported = {place for place, *_ in costs}
+    for section, field, able in (*_processes_by_field(instance), *_options_by_field(instance)):
+        name = _only_one_without(able, field)
+        if name is not None and (section, name, field) not in reported:
+            default, cure = _DEFAULTS[field]
+            others = excerpt(", ".join(each.id for each in able if each.id != name))
+            what = f"is left out and counts as {default}, while all others have one: {others}"
+            yield (section, name, field), what, cure, "warning"
+
+
+def _processes_by_field(instance: Instance) -> Iterator[tuple[str, str, list[Any]]]:
+    """Yield the section and a field with the processes that may be expected to have it.
+
+    A recipe, or a capacity that recipes share, may have no cost of its own, nor a region.
+    """
+    sold = {each.commodity for some in (instance.demands, instance.stocks) for each in some.values()}
+    placed = [each for each in instance.processes.values() if not each.input or any(each.cost.values)]
+    yield "processes", "region", placed
+    yield "processes", "cost", [each for each in placed if not sold.isdisjoint(each.output)]
+
+
+def _options_by_field(instance: Instance) -> Iterator[tuple[str, str, list[Any]]]:
+    """Yield the section and a field with the options that may be expected to have it."""
+    for field in _DEFAULTS:
+        able = [each for each in instance.options.values() if field in type(each).model_fields]
+        # Price support, or a rent, may stand in place of cash.
+        yield "options", field, [each for each in able if field != "capex" or not _is_paid_yearly(each)]
+
+
+def _only_one_without(able: Sequence[Any], field: str) -> str | None:
+    """Return the id of the only entry that leaves out a field, if at least `_LEAST_OTHERS` others have it."""
+    lacking = [each.id for each in able if field not in each.model_fields_set or getattr(each, field) is None]
+    return lacking[0] if len(lacking) == 1 and len(able) > _LEAST_OTHERS else None
+
+
+def _is_paid_yearly(option: Lever) -> bool:
+    support = getattr(option, "support", None)
+    return getattr(option, "fixed_opex", 0.0) > 0 or (support is not None and max(support.values) > 0)
+
+
+def _floors_left_out(instance: Instance) -> Iterator[Problem]:
+    """Report segments that leave out `survival`, and have no floor in any shock, where others have a floor."""
+    highest = _highest_floors(instance)
+    kept = ", ".join(d for d, floor in highest.items() if floor > 0)
+    for d, demand in instance.demands.items() if kept else ():
+        if highest[d] == 0 and "survival" not in demand.model_fields_set:
+            what = f"is left out and counts as 0: it may get nothing, while others have a floor: {excerpt(kept)}"
+            yield ("demands", d, "survival"), what, "Add it, or write `survival: 0`.", "warning"
 
 
 def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:
