@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path as FilePath
+from string import ascii_uppercase
 from typing import Any
 
 import yaml
@@ -34,7 +35,8 @@ class Document:
 
     `overrides` has, by place, a finding with the file, line and cell of the override that set the value there. `made`
     are the places of mappings that did not exist and were created on the path of an override. `replaced` has the value
-    that an override replaced, or None if there was none. A copy for a variant shares all mappings and lists with its
+    that an override replaced, or None if there was none. `heads` has, for each sheet of a workbook, the letter of each
+    column by its head. A copy for a variant shares all mappings and lists with its
     original, except those at the places in `own`; `own_part` copies a shared part before it is changed. `known` caches
     results computed from shared parts, keyed by identity, for the original and its copies.
     """
@@ -45,6 +47,7 @@ class Document:
     overrides: dict[Place, Finding] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     cells: dict[Place, str] = field(default_factory=dict)
+    heads: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False, compare=False)
     made: set[Place] = field(default_factory=set)
     replaced: dict[Place, Any] = field(default_factory=dict, repr=False, compare=False)
     own: set[Place] | None = field(default=None, repr=False, compare=False)
@@ -92,16 +95,51 @@ class Document:
             self.own.add(place)
         return part
 
+    def empty_places(self, without: Collection[str]) -> Iterator[Place]:
+        """Yield the places that a file leaves without a value, outside the given keys."""
+        for place, value in leaves(self.data, without) if self.lines or self.cells else ():
+            if value is None and place not in self.overrides:
+                yield place
+
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """Build a finding at a place, with the line or cell of the value there or of the nearest part around it."""
         where, what, cure = ".".join(map(excerpt, place)), excerpt(what, MESSAGE_LENGTH), excerpt(cure, MESSAGE_LENGTH)
         around = [place[:depth] for depth in range(len(place), -1, -1)]
         source = next((self.overrides[each] for each in around if each in self.overrides), None)
         line = next((self.lines[each] for each in around if each in self.lines), None)
-        cell = next((self.cells[each] for each in around if each in self.cells), None)
+        cell, cure = self._in_workbook(around, what, cure) if self.cells else (None, cure)
         if source is not None:
             return Finding(source.file, source.line, where, what, cure, severity, source.cell)
         return Finding(self.file, line, where, what, cure, severity, cell)
+
+    def _in_workbook(self, around: Sequence[Place], what: str, cure: str) -> tuple[str | None, str]:
+        """Return the cell of a finding, and its cure in the words of a workbook; `around` begins with its place."""
+        at = next((each for each in around if each in self.cells), None)
+        if at is None:
+            return None, cure
+        cell = self._cell_inside(self.cells[at], around[0][len(at) :])
+        return cell, self._cure_in_workbook(cure, what, around[0], is_cell=cell != self.cells[at])
+
+    def _cell_inside(self, cell: str, inner: Place) -> str:
+        """Return the empty cell of a field in the row of a cell; the cell itself if the sheet has no such column."""
+        sheet, _, at = cell.rpartition("!")
+        heads, field_name = self.heads.get(sheet, {}), ".".join(map(str, inner))
+        by_year = (letter for head, letter in heads.items() if inner and head.startswith(f"{field_name}."))
+        letter = heads.get(field_name) or next(by_year, None)
+        return cell if letter is None else f"{sheet}!{letter}{at.lstrip(ascii_uppercase)}"
+
+    def _cure_in_workbook(self, cure: str, what: str, place: Place, *, is_cell: bool) -> str:
+        """Return a cure in the words of a workbook, where fields are columns."""
+        if place and cure == f"Add `{place[-1]}:`.":
+            return "Write it in this cell." if is_cell else f"Write it in a column {place[-1]}."
+        sheet = self.cells.get(place, "").rpartition("!")[0]
+        is_column = what.endswith("is an unknown key") and str(place[-1]) in self.heads.get(sheet, ())
+        return cure + " A column whose name begins with _ is not read." * is_column
+
+    def explains(self, found: Finding) -> bool:
+        """Return whether a finding about the text itself, such as a date in a cell, is why a value is missing."""
+        is_absence = found.what.endswith(" is missing") or found.what.startswith(("is empty", "has no value"))
+        return is_absence and found.cell is not None and any(each.cell == found.cell for each in self.findings)
 
 
 def parse(text: str, file: str, *, cure: str = INSTANCE_KEYS) -> Document:

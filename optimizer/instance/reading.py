@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, document_of, entries_in, leaves, limit_findings
+from optimizer.instance.document import Document, document_of, entries_in, limit_findings
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -200,12 +200,11 @@ def _warn_of_empty_keys(document: Document, before: Sequence[Finding]) -> list[F
     Scenarios and branches remove values on purpose, and a commodity may have no fields: they are not searched.
     """
     known = {finding.where for finding in before}
-    found, values = list[Finding](), leaves(document.data, (SCENARIOS, "set", "commodities"))
-    empty = (place for place, value in values if value is None and (document.lines or document.cells))
-    for place in empty:
-        what = "has no value, and is read as if it were left out"
+    found = list[Finding]()
+    for place in document.empty_places((SCENARIOS, "set", "commodities")):
+        what = f"has no value, and is read as if it were left out{messages.default_of(Instance, place)}"
         each = document.finding(place, what, "Write a value, or remove the key.", "warning")
-        if each.where not in known and place not in document.overrides and len(found) < MOST_FINDINGS:
+        if each.where not in known and not document.explains(each) and len(found) < MOST_FINDINGS:
             found.append(each)
     return found
 
@@ -333,7 +332,8 @@ class _Reader:
         Raises:
             _TooManyFindingsError: the maximum number of findings is reached.
         """
-        self.findings.append(self.document.finding(place, what, cure))
+        found = self.document.finding(place, what, cure)
+        self.findings += [] if self.document.explains(found) else [found]
         if len(self.findings) >= MOST_FINDINGS:
             raise _TooManyFindingsError
 

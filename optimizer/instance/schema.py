@@ -173,7 +173,7 @@ class Instance(Described):
     description: str | None = Field(default=None, description="Subject of the instance, in a sentence or two.")
     currency: str = Field(
         default="USD",
-        description="Label of all money, such as USD of 2025: the currency code, then the year of its prices.",
+        description="Label of all money, such as USD of 2025: currency code, then year of its prices. Default: USD.",
     )
     horizon: Horizon = Field(description="Planning horizon in calendar years, and the length of a period.")
     discount_rate: Quantity = Field(default=0.0, description="Discount rate per year: 0.03 is 3 %. Default 0.")

@@ -221,6 +221,12 @@ class InputSheet:
     name: str
     at: str
     lines: list[SheetLine]
+    heads: Mapping[str, str]  # the letter of each column
+
+    def cell(self, line: SheetLine, column: str) -> str:
+        """Return the address of a cell, filled or empty; that of the row if the sheet has no such column."""
+        letter = self.heads.get(column)
+        return line.at if letter is None else f"{self.at.removesuffix('A1')}{letter}{line.row}"
 
 
 class Workbook:
@@ -257,7 +263,8 @@ class Workbook:
                 self._report(first, f'"{sheet.title}" is no sheet of an instance', cure)
         for name in SHEETS:
             if name in named:
-                yield InputSheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))
+                at, lines = reference(named[name].title, 1, 1), self._lines(named[name])
+                yield InputSheet(name, at, lines, self.document.heads[at.removesuffix("!A1")])
 
     def _lines(self, sheet: Any) -> list[SheetLine]:
         merged = list[str]()
@@ -269,6 +276,10 @@ class Workbook:
             rows.setdefault(row, {}).setdefault(at, Stored(row, at, None, "n", is_formula=False))
         columns = self._columns(sheet.title, rows.pop(1, {}))
         self._refuse_merged(sheet.title, merged, columns)
+        first = reference(sheet.title, 1, 1).removesuffix("A1")
+        self.document.heads[first[:-1]] = {
+            head: reference(sheet.title, 1, column)[len(first) : -1] for column, head in columns.items()
+        }
         found = []
         for row in sorted(rows):
             cells = self._cells(sheet.title, rows[row], columns, notes)

@@ -63,7 +63,7 @@ def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, 
             reader.read_comments(sheet.lines)
         elif sheet.name == INSTANCE:
             document.cells[()] = sheet.at
-            reader.read_instance(sheet.lines)
+            reader.read_instance(sheet)
         else:
             reader.read_table(next(each for each in LAYOUTS if each.sheet == sheet.name), sheet)
     order = {key: place for place, key in enumerate(_ORDER)}
@@ -90,9 +90,9 @@ class _Reader:
             if line.text(ABOUT):
                 self._comment(tuple(line.text(ABOUT).split(".")), line.comment)
 
-    def read_instance(self, lines: list[SheetLine]) -> None:
-        """Read the sheet `instance`, which holds single values."""
-        for line in lines:
+    def read_instance(self, sheet: InputSheet) -> None:
+        """Read the sheet `instance`, which holds single values; a key without a value is read as one of a file."""
+        for line in sheet.lines:
             key = line.text("key")
             if not key:
                 if set(line.cells) != {COMMENT}:
@@ -100,11 +100,11 @@ class _Reader:
                 self._comment((), line.comment)
                 continue
             place: Place = tuple(key.split("."))
-            self._locate(place, line.at)
-            cell = line.cells.get("value")
-            if cell is not None and cell.value is not None:
-                self._put((), key, cell)
-                self._comment(place, cell.note)
+            at = sheet.cell(line, "value")
+            self._locate(place, at)
+            cell = line.cells.get("value", SheetCell(None, at, ""))
+            self._put((), key, cell)
+            self._comment(place, cell.note)
             self._comment(place, line.comment)
             self._refuse_columns(place, line.cells, ("key", "value", COMMENT))
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ SLIPS = [
     (("processes", "output", 2, "{magnet: 1"), "processes!{output}2: processes.imports.output: cannot be read as"),
     (("processes", "output", 2, "{magnit: 1}"), '"magnit" is no commodity. Did you mean "magnet"?'),
     (("options", "kind", 2, "refinery"), 'options!{kind}2: options.plant.kind: "refinery" is no kind of option'),
-    (("options", "max_size", 2, None), "options!A2: options.plant.max_size: max_size is missing."),
+    (("options", "max_size", 2, None), "options!{max_size}2: options.plant.max_size: max_size is missing. Write"),
     (("cuts", "shock", 2, "embargoes"), 'cuts!A2: shocks.embargoes: "embargoes" is no row of the sheet shocks. Did'),
     (("cuts", "region", 2, "rivel"), 'cuts!{region}2: shocks.embargo.cuts.0.region: "rivel" is the region of no'),
     (("shocks", "start", 2, 2040), 'shocks!{start}2: shocks.embargo.start: the start "2040" is no period'),
@@ -258,6 +259,7 @@ SLIPS = [
     (("demands", "quantity", 2, "#REF!"), "demands!{quantity}2: holds the error #REF!"),
     (("demands", "id", 2, None), "demands!A2: demands: id is missing. Name it in the column id."),
     (("instance", "value", 4, "twenty"), 'instance!B4: horizon.start: "twenty"'),
+    (("shocks", "deliberate", 2, "WAHR"), '"WAHR" is neither true nor false. Write true or false.'),
 ]
 
 
@@ -270,6 +272,38 @@ def test_findings_name_sheet_and_cell(slip: tuple[str, str, int, Any], expected:
         expected = expected.replace(f"{{{head}}}", column(sheet, head))
     said = found(content)
     assert any(expected in each and each.startswith("book.xlsx:") for each in said), said
+
+
+def test_what_an_empty_cell_or_a_date_is_taken_for() -> None:
+    def empty(book: Any) -> None:
+        sheet = book["instance"]
+        for row in sheet.iter_rows(min_row=2, max_col=2):
+            if row[0].value == "currency":
+                row[1].value = None
+
+    said = [each for each in found(edited(empty)) if "currency" in each]
+    assert len(said) == 1
+    assert "!B" in said[0]
+    assert "has no value, and is read as if it were left out (default: USD). Write" in said[0]
+
+    # A date is no start; that there is none is no second finding.
+    dated = found(edited(put("shocks", "start", 2, datetime(2027, 7, 1))))
+    assert [each.partition(". ")[0].partition(": ")[2] for each in dated if "shocks!" in each] == [
+        "holds a date, where an instance has years and periods"
+    ]
+
+    own = found(edited(lambda book: put("options", "_mine", 2, "ask")(with_head(book, "_mine"))))
+    assert not any("ask" in each for each in own)
+    (refused,) = (
+        each for each in found(edited(lambda book: put("options", "Remarks", 2, "ask")(with_head(book, "Remarks"))))
+    )
+    assert "A column whose name begins with _ is not read." in refused
+
+
+def with_head(book: Any, head: str) -> Any:
+    sheet = book["options"]
+    sheet.cell(1, sheet.max_column + 1, head)
+    return book
 
 
 def test_a_column_that_the_sheet_of_single_values_does_not_have() -> None:

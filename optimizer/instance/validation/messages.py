@@ -68,6 +68,19 @@ def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Seq
     return _describe_value_error(model, error, place)
 
 
+def default_of(model: type[BaseModel], place: Sequence[Any]) -> str:
+    """Return what counts where the value at a place is left out, in brackets; empty if the model does not say."""
+    within = _innermost_model(model, place[:-1]) if len(place) > 1 else model
+    info = next((each for name, each in (within or BaseModel).model_fields.items() if name == place[-1]), None)
+    if info is None or info.is_required():
+        return ""
+    said = _DEFAULT.search(info.description or "")
+    return f" (default: {said[1]})" if said else " (default: none)" * (info.default is None)
+
+
+_DEFAULT = re.compile(r"Default:? ([^.;]+(?:\.\d+)?)")
+
+
 def _required_fields(model: type[BaseModel]) -> dict[str, Any]:
     """Return the type of each required field."""
     return {name: info.annotation for name, info in model.model_fields.items() if info.is_required() and name != "id"}
@@ -90,13 +103,13 @@ def _describe_value_error(model: type[BaseModel], error: Mapping[str, Any], plac
             cure = f"Write {{{excerpt(inner)}}}." if ": " in inner else f"Write {{{excerpt(inner)}: …}}."
             cure += " It is text: remove the quotes." if inner != value.strip() else ""
         return f"{noun(value)} is not a mapping", cure
+    if kind.startswith("bool_"):
+        return f"{noun(value)} is neither true nor false", "Write true or false."
     said = error["msg"].replace("valid tuple", "list")
     return f"{noun(value)} does not fit: {said[:1].lower()}{said[1:]}", _CURES.get(kind, "Correct it.")
 
 
 _CURES = {
-    "bool_type": "Write true or false.",
-    "bool_parsing": "Write true or false.",
     "int_type": "Write a whole number.",
     "int_parsing": "Write a whole number.",
     "int_parsing_size": "Write a smaller number.",
