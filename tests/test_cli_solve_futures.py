@@ -470,6 +470,20 @@ def test_a_future_of_which_samples_may_fail_and_a_price_of_gaps_are_said(loose: 
     assert f"which is minimised (proven to be the least): {gaps}" in said["With gaps"]
 
 
+def test_an_option_that_is_ordered_in_several_years_is_named_once() -> None:
+    """90 t/yr at 1,000 each, of which the limit of a year pays for 20: four orders before the answer, then one more."""
+    data = so.load(CASES / "hand_wait.yaml").to_dict()
+    data["horizon"] |= {"start": 2026, "end": 2031}
+    data["processes"]["imports"]["capacity"] = 100
+    data["demands"]["d"] |= {"quantity": 100, "survival": 0.9}
+    data["options"] = {"plant": {"kind": "refining", "output": {"m": 1}, "capex": 1000, "max_size": 100}}
+    data["shocks"]["cut"]["start"], data["policy"] = 2030, {"annual_budget": 20e3}
+    instance = so.read(data | {"futures": {"q": {"from": 2030, "branches": {"a": {}, "b": {}}}}})
+    result = so.solve_futures(instance)
+    facts = dict(futures_facts(instance, result, find_stages(result)))
+    assert facts["Order now"] == "80k USD before 2030: plant"
+
+
 def test_regret_is_said_with_gaps_at_their_price_alone() -> None:
     # At a hundredth of its shortage cost no gap is worth closing, by the joint plan or by that of a future alone.
     instance = so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.01", "policy.objective=regret"])

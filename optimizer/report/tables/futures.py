@@ -167,7 +167,8 @@ def _first_orders(instance: Instance, result: FuturesResult, first: Stage) -> st
     if not first.orders:
         return f"nothing {when}: all purchases wait for an answer"
     costliest = sorted(first.orders, key=lambda each: -each.paid[1])
-    names = list_names([display_name(instance, each.option) for each in costliest], NAMED_FUTURES)
+    options = dict.fromkeys(each.option for each in costliest)  # An option may be ordered in several periods.
+    names = list_names([display_name(instance, option) for option in options], NAMED_FUTURES)
     return f"{between(*first.spent_range, result.money, 4)} {when}: {names}"
 
 
