@@ -270,6 +270,25 @@ def test_python_writes_studies_on_pages_of_one_future_and_of_several(
     assert "THE AUDIT DISAGREES" in (tmp_path / "doctored.html").read_text()
 
 
+def test_python_refuses_studies_of_another_instance(study: Any, tmp_path: Path) -> None:
+    """Budget, objective and shocks may differ: the page says which plan a study is about."""
+    page, result = tmp_path / "page.html", so.solve(so.load(ROOT / TINY))
+    other = so.load(ROOT / TINY, ["demands.motors.quantity=70", "name=other"])
+    plan = so.solve(other)
+    said = r'it is of an instance with other demands: pass studies of "tiny", whose plan is written\.'
+    for each in (so.explain(other, known=plan), so.compare(other, "0", facts=())):
+        with pytest.raises(ValueError, match=said):
+            so.write_report(result, page, studies=each)
+    with pytest.raises(ValueError, match=r'it tests the plan of "other": pass studies of "tiny"'):
+        so.write_report(result, page, studies=so.stress(plan, samples=5))
+    with pytest.raises(ValueError, match="it is of an instance with other"):
+        so.write_report(result, page, studies=study)
+    assert not page.exists()
+    fitting = [so.stress(result, other, samples=5), so.compare({"a": other, "b": so.load(ROOT / TINY)}, "0", facts=())]
+    so.write_report(result, page, studies=[*fitting, so.alternatives(so.load(ROOT / TINY), budget="10M", plans=0)])
+    assert page.exists()
+
+
 # What the commands find, in three sentences and a figure each.
 
 ADVERSARY = {

@@ -407,9 +407,14 @@ def other_sections(result: Result | FuturesResult, instance: Instance) -> list[s
     Raises:
         InstanceError: the instance in a saved plan is no longer valid.
     """
-    if instance_of(result) is instance:
+    return differing_sections(instance_of(result), instance)
+
+
+def differing_sections(one: Instance, other: Instance) -> list[str]:
+    """Return the sections in which two instances differ and on which plans depend."""
+    if one is other:
         return []
-    own, here = instance_of(result).to_dict(), instance.to_dict()
+    own, here = one.to_dict(), other.to_dict()
     sections = [section for section in dict.fromkeys([*here, *own]) if section not in _WITHOUT_EFFECT_ON_PLANS]
     return [section for section in sections if own.get(section) != here.get(section)]
 

@@ -19,6 +19,7 @@ from optimizer import arguments
 from optimizer.errors import BRIEF_FORMS, REPORT_FORMS, WORKBOOK_FORM, has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.derived import prices_respond
+from optimizer.instance.edits import differing_sections
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.io.load import comments_of, open_document
@@ -41,6 +42,7 @@ from optimizer.report.html.sections import (
     section_of,
 )
 from optimizer.report.provenance import sources, with_file
+from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.futures import (
     futures_facts,
     futures_headline,
@@ -57,13 +59,15 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings
 from optimizer.studies.compare import BudgetList, frontier
-from optimizer.studies.comparison import Frontier, single_point
+from optimizer.studies.comparison import Comparison, Frontier, single_point
 from optimizer.studies.delays import find_brief_delays, find_futures_delays
+from optimizer.studies.discovery_result import Discovery
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.purchases import DelaysByFuture
 from optimizer.studies.requirements_assessment import CLAUSES
 from optimizer.studies.requirements_result import Requirements
+from optimizer.studies.stress_result import Stress
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import budget_list
 
@@ -170,11 +174,13 @@ def write_report(
         OSError: the file cannot be written.
         SolverError: the solver failed at a plan of another budget.
         TypeError: `result` is not a result, or an element of `studies` is not a study.
-        ValueError: a budget is not an amount of money, or the file name has another suffix.
+        ValueError: a budget is not an amount of money, the file name has another suffix, or a study is of another
+            instance; other shocks, another adversary and another policy are allowed.
     """
     instance, target, settings = instance_of(result), arguments.file_path("path", path, REPORT_FORMS), Settings()
     has_budgets = (listed := budget_list(budgets)) != []
     several = list(studies) if isinstance(studies, Iterable) else [studies]
+    _require_studies_of(result, several)
     result, comments = _with_comments(result, instance_file)
     sections, warnings = [section_of(study, result) for study in several], audit_warnings(instance, result)
     parts = ReportParts(instance, result, studies=several, sections=sections, warnings=warnings, comments=comments)
@@ -186,6 +192,28 @@ def write_report(
         parts = replace(parts, frontier=frontier(instance, result, amounts), is_quick=False)
         parts = replace(parts, delays=find_brief_delays(instance, result, settings))
     write_whole(target, make_document(parts, target.suffix.lower())[1])
+
+
+# Sections in which the instance of a study may differ from that of the plan: they are what the study varies.
+_MAY_DIFFER = frozenset({"shocks", "ensembles", "adversary", "policy", "futures"})
+
+
+def _require_studies_of(result: Result | FuturesResult, studies: Iterable[Study]) -> None:
+    """Raise an ArgumentError if a study is of another instance, or tests a plan of another one."""
+    for study in studies:
+        if differ := _difference(result, study):
+            cure = f'{differ}: pass studies of "{result.title}", whose plan is written.'
+            raise arguments.ArgumentError("studies", study, cure)
+
+
+def _difference(result: Result | FuturesResult, study: Study) -> str:
+    view = view_of(study)
+    if isinstance(study, Stress | Discovery):
+        # A plan may be tested in any instance.
+        return "" if study.plan_title == result.title else f'it tests the plan of "{study.plan_title}"'
+    cases = list(study.cases.values()) if isinstance(study, Comparison) else [view.instance(study)]
+    others = [sorted({*differing_sections(case, instance_of(result))} - _MAY_DIFFER) for case in cases]
+    return f"it is of an instance with other {', '.join(min(others))}" if all(others) else ""
 
 
 def _with_comments(
