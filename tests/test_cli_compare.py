@@ -101,8 +101,17 @@ def test_breakpoints_are_found_and_drawn(tmp_path: Path) -> None:
     text = picture.read_text()
     assert text.rstrip().endswith("</svg>")
     assert "survival gap" in text
-    assert "fails in 1" in text
+    assert "fails in 1 of 2" in text
+    # Doing nothing: 40M USD in the first shock, 70M USD in the second; no run of events has both.
+    assert "the largest gap of one shock is 70M USD." in text
     assert "The least outlay that keeps every floor is 11.5M USD." in text
+
+
+def test_bars_show_the_gap_of_one_shock_not_the_sum_over_alternatives() -> None:
+    tiny = so.load(TINY)
+    chart = chart_of(so.compare({"plain": tiny, "other": tiny}, [0.0], facts=()))
+    assert {row.words for row in chart.rows} == {"✗ 2 of 2, worst gap 70M USD; outlay 0 USD, cost 30M USD"}
+    assert chart.about.endswith("Worst gap: the largest survival gap of one shock, at shortage cost.")
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf"])

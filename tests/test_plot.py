@@ -108,7 +108,7 @@ def test_figures_say_what_they_show(tiny: Book, kind: str, choice: Choice, said:
 def test_frontier_has_the_plans_of_other_budgets(tiny: Book, result: so.Result) -> None:
     found = frontier(tiny.instance, result, [0.0])
     text = words(draw_plot(tiny, "frontier", Choice(), "svg", found))
-    assert "fails in 2" in text
+    assert "fails in 2 of 2" in text
     assert "survives" in text
 
 

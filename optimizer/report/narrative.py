@@ -52,6 +52,8 @@ SHORT_SEGMENTS, MOST_RULES, OTHER_SHOCKS = 3, 3, 3
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # Label of the survival gap summed over shocks; the fact "Worst shock" has the gap of the worst shock alone.
 GAP_OF_ALL, GAPS_PRICED = "Gap of all shocks", "with gaps at their price"
+# What that sum is not.
+NOT_A_GAP = "a measure for comparing plans, not a gap that can occur"
 # Labels of the facts about gaps, which are not paid by anybody.
 GAP_FACTS = ("Worst shock", GAP_OF_ALL)
 
@@ -260,8 +262,7 @@ def _gap_facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
         over = f"summed over {len(counted):,} shocks, each on its own: {below} below the floors"
-        over += "; a measure for comparing plans, not a gap that can occur"
-        yield GAP_OF_ALL, f"{gap} {over}{proven}"
+        yield GAP_OF_ALL, f"{gap} {over}; {NOT_A_GAP}{proven}"
     elif proven:
         yield GAP_OF_ALL, f"{gap}{proven}"
 

@@ -372,11 +372,13 @@ def _amount(gain: ProvenDifference | None, tone: Tone = "cheaper") -> tuple[BarP
 
 def _comparison(found: Comparison) -> AnswerChart:
     instance = next(iter(found.cases.values()))
+    fails = any(each.fails for column in found.columns for each in column.result.shocks)
+    worst = " ✗: shocks in which a floor fails. Worst gap: the largest survival gap of one shock, at shortage cost."
     return AnswerChart(
         f"{instance.title}: the plan of each case",
         tuple(_columns(found, instance.money)),
         {"broken": "some floor fails", "own": f"every floor holds{but_samples(*found.cases.values())}"},
-        f"Outlay, undiscounted, {instance.currency}; total cost: present value.",
+        f"Bar: outlay, undiscounted, {instance.currency}. Cost: total cost, present value.{worst * fails}",
     )
 
 
@@ -387,7 +389,8 @@ def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
             yield ChartRow(name, "not known" if result.status == "stopped" else "✗ no plan")
             continue
         failed, count = sum(each.fails for each in result.shocks), len(result.shocks)
-        fails = f"✗ {failed:,} of {count:,}, survival gap {si(result.survival_gap, money)}; " if failed else ""
+        worst = f", worst gap {si(result.worst_gap, money)}" if result.worst_gap > 0 else ""
+        fails = f"✗ {failed:,} of {count:,}{worst}; " if failed else ""
         fails = fails if has_floors(found.cases[column.case]) else "no floors; "
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
         yield ChartRow(name, words, ((0.0, result.outlay, "broken" if failed else "own"),))

@@ -29,7 +29,7 @@ from optimizer.report.figures.canvas import (
 from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
 from optimizer.report.format import shock_title
-from optimizer.report.tables.budgets import baseline_words, note_on_attacks, proven_words
+from optimizer.report.tables.budgets import baseline_words, note_on_attacks, proven_words, summed_gaps_note
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import Result, weakest_of
 from optimizer.units import si_up
@@ -334,7 +334,8 @@ def draw_results(
     format_as_money(cost.xaxis)
     cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
     kept = [f"Green diamond: every floor holds{but_samples(instance)}."] if any(r.survives for r in results) else []
-    said = [*notes, *kept, f"Survival gap at shortage cost; cost present value, {currency}.", *ends]
+    summed = summed_gaps_note(results, money)
+    said = [*notes, *kept, f"Survival gap at shortage cost; cost present value, {currency}.", summed, *ends]
     add_footer(canvas, " ".join(note for note in said if note))
     return canvas
 
@@ -350,7 +351,7 @@ def _draw_gaps(panel: Axes, results: Sequence[Result], own: Result | None) -> No
     said, distinct = "", {id(each): each for each in results}.values()
     for result in sorted(distinct, key=lambda result: result.outlay):
         failed = sum(outcome.fails for outcome in result.shocks)
-        before, said = said, f"fails in {failed}" if failed else "survives"
+        before, said = said, f"fails in {failed:,} of {len(result.shocks):,}" if failed else "survives"
         if said != before:
             place = (result.outlay, result.survival_gap)
             panel.annotate(said, place, (6, 9), textcoords="offset points", ha="left", fontsize=7)

@@ -32,7 +32,13 @@ from optimizer.report.figures.survival import (
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times
 from optimizer.report.format import DEPENDENCE, changed_words, plural
 from optimizer.report.provenance import head_comment, run_facts, sources
-from optimizer.report.tables.budgets import baseline_words, lost_shock_sentences, note_on_attacks, tolerance_words
+from optimizer.report.tables.budgets import (
+    baseline_words,
+    lost_shock_sentences,
+    note_on_attacks,
+    summed_gaps_note,
+    tolerance_words,
+)
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, Plan, SourceShare
 from optimizer.results.result import Result
@@ -281,6 +287,7 @@ class Book:
             "gap": found.accuracy,
             "proven": tolerance_words(found, money),
             "losses": lost_shock_sentences(list(zip(words, (point.result for point in points), strict=True)), money),
+            "summed": summed_gaps_note([point.result for point in points] or [result], money),
             "stopped": found.stopped,
             "quick": self.is_quick,
             "trimmed": False,

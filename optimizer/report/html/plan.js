@@ -46,6 +46,7 @@ function drawSlider() {
   }
   if (stops > 1 && frontier.proven && !frontier.stopped) notes.push(`Plans of other budgets are proven: their costs are the least within ${frontier.proven}.`);
   if (stops > 1 && frontier.baseline.words) notes.push(frontier.baseline.words);
+  if (stops > 1 && frontier.summed) notes.push(frontier.summed);
   notes.push(...frontier.losses);
   if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
   if (frontier.attacks) notes.push(frontier.attacks);

@@ -23,7 +23,15 @@ from optimizer.report.format import (
     percent,
     plural,
 )
-from optimizer.report.narrative import GAPS_PRICED, difference_text, gap_accuracy_text, tolerance_text, under_budget
+from optimizer.report.narrative import (
+    GAP_OF_ALL,
+    GAPS_PRICED,
+    NOT_A_GAP,
+    difference_text,
+    gap_accuracy_text,
+    tolerance_text,
+    under_budget,
+)
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
@@ -310,8 +318,14 @@ def _gap_definition(columns: Sequence[ComparisonColumn]) -> str:
     """Return the definition of the gap of all shocks, with a trailing space; empty if no column has several shocks."""
     if all(len(column.result.shocks) <= 1 for column in columns):
         return ""
-    what = "the sum over shocks that are alternatives, a measure for comparing plans, not a gap that can occur"
-    return f"Gap of all shocks: {what}. "
+    return f"{GAP_OF_ALL}: the sum over shocks that are alternatives, {NOT_A_GAP}. "
+
+
+def summed_gaps_note(results: Sequence[Result], money: str) -> str:
+    """Return what a sum of gaps over several shocks is not, and the largest gap of one; empty if no plan has one."""
+    worst, is_sum = max(each.worst_gap for each in results), any(len(each.shocks) > 1 for each in results)
+    known = f"The sum of survival gaps over shocks is {NOT_A_GAP}; the largest gap of one shock"
+    return f"{known} is {si(worst, money)}." if is_sum and worst > 0 else ""
 
 
 def _worst_gaps(step: BudgetStep) -> str:
