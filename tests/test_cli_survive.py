@@ -25,7 +25,7 @@ def test_the_table_comes_first_and_fits(plan: str) -> None:
         assert done.stderr == ""
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert done.stdout.startswith("tiny: 3 of 3 chokepoints can break a floor")
-        assert "magnets, rival in 2026 (no shock of the file begins in 2026)." in " ".join(done.stdout.split())
+        assert "magnets, rival in 2027; at the start of 2026, before" in " ".join(done.stdout.split())
         # 2027, the year of the first shock: a floor of 30 t, 60 t in store: 2 years.
         assert "Chokepoint 2026 2027 2030" in " ".join(done.stdout.split())
         assert "0 → 24.0" in done.stdout
@@ -53,7 +53,10 @@ def test_the_year_of_the_headline_is_among_those_shown() -> None:
     assert "Chokepoint 2026 2027 2030 Fails first" in said
     assert "3 of 5 years; --csv has every year." in said
     assert "cut for good at the start of the year; nothing bought → with the plan." in said
-    assert "shortest time with the plan or, where that is ∞ in every year, with nothing bought, which may" in said
+    assert (
+        "shortest time from 2027 on with the plan or, where that is ∞ in every year, with nothing bought, which may"
+        in said
+    )
 
 
 def test_the_headline_says_that_the_worst_shock_does_not_begin_in_that_year() -> None:
@@ -74,6 +77,17 @@ def test_the_headline_says_that_the_worst_shock_does_not_begin_in_that_year() ->
     # Where it begins in that year, nothing is to be said.
     words[-1] = "shocks.embargo.start=2027"
     assert f"{worst}." in " ".join(diversify("survive", TINY, *words, "--budget", "0").stdout.split())
+
+
+def test_the_headline_counts_from_the_first_shock_on_and_says_what_is_before_it(plan: str) -> None:
+    """The plan has 24 months from 2027 on and nothing is there in 2026; a shock from 2027Q2 on counts from 2028 on."""
+    said = " ".join(diversify("survive", TINY, "--plan", plan).stdout.split())
+    since = "from 2027 on (the first shock of the file begins in 2027) the shortest time is 24.0 months with the plan,"
+    assert f"{since} for 3 of them, among them magnets, rival in 2027; at the start of 2026, before that shock," in said
+    assert "before that shock, it is 0 months." in said
+    assert "Chokepoint 2026 2027 2030 Fails first" in said
+    late = diversify("survive", TINY, "--set", "horizon.step=quarter", "--set", "shocks.embargo.start=2027Q2").stdout
+    assert "from 2028 on (the first shock of the file begins in 2027Q2) the shortest time is" in " ".join(late.split())
 
 
 def test_json_and_csv_have_every_year(plan: str, tmp_path: Path) -> None:
@@ -198,10 +212,7 @@ def test_a_year_in_which_a_shock_begins_is_not_said_to_have_none(plan: str) -> N
 def test_a_shock_of_the_headline_is_said_to_be_cut_for_good(plan: str) -> None:
     both = "shocks.embargo.cuts=[{region: rival, severity: 1}, {process: plant, severity: 1}]"
     words = " ".join(diversify("survive", TINY, "--plan", plan, "--set", both).stdout.split())
-    assert (
-        "the shortest time is 0 months with the plan, for 3 of them, among them embargo (cuts held for good) in 2026"
-        in words
-    )
+    assert "the shortest time is 14.4 months with the plan: embargo (cuts held for good) in 2028 (no such" in words
 
 
 def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -> None:

@@ -268,6 +268,9 @@ def test_chokepoints_that_end_a_floor_under_one_plan_of_the_slider_are_on_the_pa
     assert nothing["shortest"] == []
     assert {each["key"]: each["months"][-1] for each in some["after"]}["process:imports"] == 0
     assert some["shortest"][0].startswith("magnet, rival: 0 months")
+    assert data["shortest_head"].startswith(
+        "If cut for good at the start of the year that is worst, from 2027 on, with"
+    )
     assert {each["key"] for each in some["after"]} <= {each["key"] for each in data["chokepoints"]}
 
 

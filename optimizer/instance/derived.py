@@ -167,6 +167,17 @@ def rules_in_force(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "
     return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]
 
 
+def first_year_of_shocks(instance: Instance) -> tuple[int, str]:
+    """Return the index of the first year at whose start some shock can have begun, and the first start of a shock.
+
+    It is the last year at most; without shocks it is the first one, and the start is empty.
+    """
+    if not instance.events:
+        return 0, ""
+    first, horizon = min(event.periods.start for event in instance.events), instance.horizon
+    return min(-(-first // horizon.per_year), len(horizon.years) - 1), horizon.label(first)
+
+
 def no_shock_note(instance: Instance, kind: str, name: str, year: int) -> str:
     """Return the note that no shock, or not the one that is cut, begins in a year, which asks less; else empty.
 

@@ -99,8 +99,12 @@ class Exposure:
     @property
     def worst(self) -> int:
         """Index of the year with the least time to survive, with the plan if there is one."""
+        return self.worst_from(0)
+
+    def worst_from(self, first: int) -> int:
+        """Return the index of the year with the least time among the years from index `first` on."""
         judged = self.after or self.before
-        return min(range(len(judged)), key=lambda i: (judged[i].months, self.before[i].months))
+        return min(range(first, len(judged)), key=lambda i: (judged[i].months, self.before[i].months))
 
     @property
     def order(self) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from optimizer.instance.derived import chokepoint_name, cut_words, no_shock_note
+from optimizer.instance.derived import chokepoint_name, cut_words, first_year_of_shocks, no_shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
 from optimizer.report.format import list_names, plural, shortened
@@ -50,16 +50,33 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
 
 
 def shortest_times(instance: Instance, lines: Sequence[ChokepointLine], most: int = 4) -> tuple[str, ...]:
-    """Return texts on stages and shocks whose permanent loss is survived for less than a year in their worst year."""
+    """Return texts on stages and shocks whose permanent loss is survived for less than a year in their worst year.
+
+    Years from the first shock of the file on count; the last text is a shorter time before it.
+    """
     years, losses = instance.horizon.years, [line for line in lines if line.kind in ("stage", "shock")]
-    found = [(min(zip((_span(line, i) for i in range(len(years))), years, strict=True)), line) for line in losses]
+    first, _ = first_year_of_shocks(instance)
+    found = [(min((_span(line, i), years[i]) for i in range(first, len(years))), line) for line in losses]
     ordered = sorted(((worst, line) for worst, line in found if worst[0] < YEAR), key=lambda item: item[0][0])
     said = [
         f"{_loss_text(line)}: {short(months)} months in {year}"
         + no_shock_note(instance, line.kind, line.key.removeprefix(f"{line.kind}:"), year)
         for (months, year), line in ordered[:most]
     ]
-    return (*said, f"and {len(ordered) - most} more") if len(ordered) > most else tuple(said)
+    said += [f"and {len(ordered) - most} more"] if len(ordered) > most else []
+    least = min((worst[0] for worst, _ in found), default=0.0)
+    before = min(((_span(line, i), years[i]) for line in losses for i in range(first)), default=(YEAR, 0))
+    if before[0] < min(least, YEAR):
+        said.append(f"at the start of {before[1]}, before the first shock of the file: {short(before[0])} months")
+    return tuple(said)
+
+
+def shortest_head(instance: Instance) -> str:
+    """Return the heading of `shortest_times`."""
+    first, _ = first_year_of_shocks(instance)
+    since = f", from {instance.horizon.years[first]} on," if first else ""
+    worst = f"If cut for good at the start of the year that is worst{since or ','}"
+    return f"{worst} with what is on line then, floors hold for less than a year:"
 
 
 def _loss_text(line: ChokepointLine) -> str:
@@ -111,16 +128,24 @@ def draw_time_to_survive(
     for row, (line, then) in enumerate(pairs):
         _draw_line(panel, row, line, then, i)
     _draw_axes(panel, [shortened(line.name, 48) + (" !" if line.deliberate else "") for line, _ in pairs])
-    notes = [*_worse_year(after or before, years, i), *_notes(pairs, i, len(before) - len(pairs)), of_plan(result)]
+    notes = [*_worse_year(instance, after or before, i), *_notes(pairs, i, len(before) - len(pairs)), of_plan(result)]
     add_footer(canvas, " ".join(notes), _marks([_span(then, i) for _, then in pairs if then]))
     return canvas
 
 
-def _worse_year(judged: Sequence[ChokepointLine], years: Sequence[int], i: int) -> Iterator[str]:
-    """Yield the shortest time of any year, if it is less than all times of the year of index i."""
-    least = min(judged, key=lambda line: _span(line, line.worst), default=None)
-    if least is not None and _span(least, least.worst) < min(_span(line, i) for line in judged):
-        yield f"The shortest time of any year is {_months(least, least.worst)} months, in {years[least.worst]}."
+def _worse_year(instance: Instance, judged: Sequence[ChokepointLine], i: int) -> Iterator[str]:
+    """Yield the shortest time from the first shock on, and that before, if less than all times shown, of index i."""
+    years, (first, _) = instance.horizon.years, first_year_of_shocks(instance)
+    least = min((_span(line, i) for line in judged), default=0.0)
+    since = f"from {years[first]} on" if first else "of any year"
+    for places, words in (
+        (range(first, len(years)), since),
+        (range(first), "before the first shock of the file begins"),
+    ):
+        shorter = [(_span(line, j), j, line) for line in judged for j in places if _span(line, j) < least]
+        if shorter:
+            least, j, line = min(shorter, key=lambda each: each[:2])
+            yield f"The shortest time {words} is {_months(line, j)} months, in {years[j]}."
 
 
 def _notes(pairs: Sequence[tuple[ChokepointLine, ChokepointLine | None]], i: int, left: int) -> Iterator[str]:

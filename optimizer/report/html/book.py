@@ -29,7 +29,7 @@ from optimizer.report.figures.survival import (
     shock_windows,
     tightest,
 )
-from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times
+from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_head, shortest_times
 from optimizer.report.format import DEPENDENCE, changed_words, plural
 from optimizer.report.provenance import head_comment, run_facts, sources
 from optimizer.report.tables.budgets import (
@@ -248,6 +248,7 @@ class Book:
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},
             "warnings": list(self.warnings),
             "brief": self.brief.to_dict(),
+            "shortest_head": shortest_head(instance),
             "strikes": [asdict(window) for window in self.shock_windows],
             "hidden": len(instance.events) - len(self.shock_windows),
             "rows": [asdict(shown) for shown in self.figure_rows],

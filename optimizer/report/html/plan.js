@@ -17,7 +17,7 @@ function drawAnswer() {
   const list = (sort, head, items) => items.length ? [make("p", {}, make("strong", {class: sort}, head)), make("ul", {}, items.map(each => make("li", {}, each)))] : [];
   fill("lives", [
     list("no", "✗ Not survived:", point.failed), list("ok", "✓ Survived:", point.kept),
-    list("no", "✗ If cut for good at the start of the year that is worst, with what is on line then, floors hold for less than a year:", ending),
+    list("no", `✗ ${book.shortest_head}`, ending),
     point.status === "none" ? null : make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} with more than ${percent(book.line)} from one region${book.home ? " abroad" : ""} in ${book.horizon.end}.`),
   ].flat());
 }

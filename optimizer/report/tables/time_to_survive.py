@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.instance.derived import chokepoint_name, display_name, no_shock_note
+from optimizer.instance.derived import chokepoint_name, display_name, first_year_of_shocks, no_shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.format import plural
 from optimizer.report.tables.render import closing_lines, cross_table
@@ -24,8 +24,9 @@ MONTHS_OF_A_YEAR = 12.0
 
 def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instance) -> Iterator[RenderableType]:
     """Yield the answer and the table: floors that fail without any cut, then chokepoints, the most exposed first."""
-    yield Text(_exposure_headline(instance, found, found.ending), style="bold")
-    rows = (*found.failing_uncut, *found.ending)
+    ending = _by_first_shock(instance, found.ending)
+    yield Text(_exposure_headline(instance, found, ending), style="bold")
+    rows = (*found.failing_uncut, *ending)
     if rows:
         yield _exposure_table(instance, found, rows, width)
     yield from closing_lines(found.notes)
@@ -38,9 +39,15 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     if not ending:
         lasts = "is survived for ever" if found.uncut.is_endless else "leaves floors as they are without any cut"
         return f"{instance.title}: each of {plural(count, 'chokepoint')} {lasts}."
-    breaking, with_plan = _breaking(found), bool(ending[0].after)
+    breaking, with_plan = _by_first_shock(instance, _breaking(found)), bool(ending[0].after)
     said = [_count_text(found, len(breaking), with_plan=with_plan)]
     return f"{instance.title}: {'; '.join([*said, *_shortest_text(instance, breaking, with_plan=with_plan)])}."
+
+
+def _by_first_shock(instance: Instance, exposures: Sequence[Exposure]) -> list[Exposure]:
+    """Sort chokepoints by their shortest time from the first year on at whose start a shock can have begun."""
+    first, _ = first_year_of_shocks(instance)
+    return sorted(exposures, key=lambda each: (each.after or each.before)[each.worst_from(first)].months)
 
 
 def _breaking(found: TimeToSurvive, *, bought: bool = True) -> list[Exposure]:
@@ -66,25 +73,35 @@ def _count_text(found: TimeToSurvive, breaking: int, *, with_plan: bool) -> str:
 
 
 def _shortest_text(instance: Instance, breaking: Sequence[Exposure], *, with_plan: bool) -> Iterator[str]:
-    """Yield the shortest time to survive, and which chokepoint has it, or the first of those that have."""
+    """Yield the shortest time to survive from the first shock on and its chokepoint, then a shorter time before it."""
     if not breaking:
         return
-    judged = [(each.after or each.before)[each.worst] for each in breaking]
-    worst, year, months = breaking[0], judged[0].year, _months_text(judged[0])
+    first, start = first_year_of_shocks(instance)
+    every = [each.after or each.before for each in breaking]
+    judged = [times[each.worst_from(first)] for each, times in zip(breaking, every, strict=True)]
+    worst, least = breaking[0], judged[0]
+    year, months = least.year, _months_text(least)
     name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
     where = f"{name} in {year}{no_shock_note(instance, worst.kind, worst.name, year)}"
     equal, lasts = sum(_months_text(each) == months for each in judged), f"{months} months"
     lasts += " with the plan" * with_plan
     among = f", for {equal:,} of them, among them" if equal > 1 else ":"
-    yield f"the shortest time is {lasts}{among} {where}"
+    since = f"from {every[0][first].year} on (the first shock of the file begins in {start}) " if first else ""
+    if math.isinf(least.months):
+        yield f"{since}every floor holds for ever{' with the plan' * with_plan}"
+    else:
+        yield f"{since}the shortest time is {lasts}{among} {where}"
+    before = min((time for times in every for time in times[:first]), key=lambda time: time.months, default=least)
+    if before.months < least.months:
+        yield f"at the start of {before.year}, before that shock, it is {_months_text(before)} months"
 
 
 def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
-    years, is_wide = found.years, width >= WIDE_SCREEN
+    years, is_wide, (first, _) = found.years, width >= WIDE_SCREEN, first_year_of_shocks(instance)
     chosen = _years_shown(instance, found)
 
     def cells(exposure: Exposure) -> list[str | Text]:
-        worst, made = exposure.worst, list[str | Text](_exposure_cell(exposure, i) for i in chosen)
+        worst, made = exposure.worst_from(first), list[str | Text](_exposure_cell(exposure, i) for i in chosen)
         made += [Text(f"{years[worst]}  ").append_text(_exposure_cell(exposure, worst))] if is_wide else []
         return [*made, f"{_segment_name(instance, exposure)}, {years[worst]}"]
 
@@ -103,9 +120,9 @@ def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exp
 
 def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
     """Return the indices of the first and last year and one between: headline's, first shock's or middle year."""
-    last, worst = len(found.years) - 1, found.ending[0].worst if found.ending else 0
-    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
-    first = next((i for i, year in enumerate(found.years) if year in begun), 0)
+    first, _ = first_year_of_shocks(instance)
+    ending = _by_first_shock(instance, found.ending)
+    last, worst = len(found.years) - 1, ending[0].worst_from(first) if ending else 0
     between = (i for i in (worst, first) if 0 < i < last)
     return sorted({0, next(between, len(found.years) // 2), last})
 
@@ -117,6 +134,8 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
         " with the plan or, where that is ∞ in every year, with nothing bought",
     )
     with_plan, judged = of_plan if rows[0].after else ("", "")
+    first, _ = first_year_of_shocks(instance)
+    judged = f" from {found.years[first]} on{judged}" if first else judged
     lines = [f"Months for which every floor holds, cut for good at the start of the year{with_plan}. ∞ for ever. "
              f"Fails first: the segment, and the year of the shortest time{judged}, which may not be shown. "
              "Rows: shortest first.",
@@ -168,7 +187,7 @@ def _months_text(time: SurvivalTime) -> str:
 
 
 def _segment_name(instance: Instance, exposure: Exposure) -> str:
-    worst = exposure.worst
+    worst = exposure.worst_from(first_year_of_shocks(instance)[0])
     known = (*exposure.after[worst : worst + 1], exposure.before[worst], *exposure.before)
     segment = next((each.segment for each in known if each.segment), None)
     return display_name(instance, segment) if segment else "–"
