@@ -337,6 +337,14 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
     assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]
+    # Plans of other budgets stay beside them; the cost of doing nothing is that of the no-shock plan, which buys none.
+    points = frontier(ranged, result, [5e6, 12e6, 15e6])
+    both = make_brief(ranged, result, frontier=points, studies=[others]).to_dict()["parts"]["alternatives"]
+    shown = [row["plan"] for row in both["values"]]
+    assert len(shown) == 1 + len(near) + 3
+    assert (shown[-3][:7], shown[-2][:7], shown[-1]) == ("Budget ", "Budget ", "Do nothing")
+    assert "Plans not shown: budget " in both["table"]["caption"]
+    assert both["values"][-1]["more"] == pytest.approx(-13.6e6)
 
 
 def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Result) -> None:
@@ -585,8 +593,11 @@ def test_nothing_bought_is_compared_where_its_plan_is_known(tiny: so.Instance, r
     assert rows[-1]["more"] == pytest.approx(nothing.total_cost - result.total_cost)
     # No plan of another budget is shown, so that there is nothing to say of what it leaves out.
     assert "differs" not in rows[-1]
-    rows = make_brief(tiny, result).to_dict()["parts"]["alternatives"]["values"]
-    assert rows[-1]["more"] is None
+    # Without it, a no-shock plan that buys nothing has the cost, as no shock is expected to cost anything.
+    assert not result.calm_builds
+    for each, more in ((result, -13.6e6), (replace(result, calm_builds=("reserve",)), None)):
+        rows = make_brief(tiny, each).to_dict()["parts"]["alternatives"]["values"]
+        assert rows[-1]["more"] == (more and pytest.approx(more))
 
 
 def test_plan_whose_search_was_stopped_is_no_alternative(tiny: so.Instance, result: so.Result) -> None:

@@ -15,12 +15,16 @@ from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
     MORE_TIME,
+    NOTHING,
     Brief,
     BriefPart,
     confidence_part,
     missing_words,
     money_part,
+    nothing_bought,
+    nothing_row,
     orders_part,
+    plan_figures,
 )
 from optimizer.report.brief.survival_parts import (
     cut_orders_note,
@@ -35,6 +39,7 @@ from optimizer.report.format import (
     cost_with_gaps,
     discounting,
     in_millions,
+    list_names,
     number_name,
     percent,
     plural,
@@ -179,20 +184,20 @@ MOST_CHANGES = 6
 MOST_MISSED = 8
 # Largest number of plans and of figures shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
-_NOTHING = "Do nothing"
-_COUNTS = ("its alternatives", "one alternative", "two alternatives", "three alternatives")
+_COUNTS = ("its alternatives", *(f"{count} alternative{'s' * (count != 'one')}" for count in
+           ("one", "two", "three", "four", "five", "six")))  # fmt: skip
 
 
 def alternatives_part(
     instance: Instance, result: Result, frontier: Frontier | None, found: Alternatives | None
 ) -> BriefPart:
-    """Return the part with three other plans: near-optimal ones if `found` has some, else those of other budgets.
+    """Return the part with up to three near-optimal plans of `found`, then three others.
 
-    The do-nothing plan is added if there are fewer than three.
+    These are plans of other budgets, and the do-nothing plan.
     """
     near = [] if found is None else [each.result for each in found.plans[:MOST_PLANS]]
-    others = _by_budget(instance, result, frontier) if len(near) < MOST_PLANS else []
-    rows = _plan_rows(instance, result, near, others, _nothing_bought(frontier))
+    others = _by_budget(instance, result, frontier)
+    rows = _plan_rows(instance, result, near, others, nothing_bought(frontier))
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("plan", is_index=True),
         FrameColumn("outlay", unit=result.money, form="millions"),
@@ -210,8 +215,10 @@ def alternatives_part(
         missing_hint = f"{hint} {missing_hint}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
-    note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
+    note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == NOTHING)
     note += " –: not computed." if rows[-1][-2] is None else ""
+    if hidden := [row[0][:1].lower() + row[0][1:] for row in others if row not in rows]:
+        note += f" Plans not shown: {list_names(hidden, 4)}."
     note += _note_on_tolerance(frontier, others, result.money)
     note = f"{note} {note_on_attacks(result, others)}".rstrip()
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
@@ -257,26 +264,21 @@ def _plan_rows(
     nothing: Result | None,
 ) -> list[tuple[Any, ...]]:
     """Return rows of the plan, near-optimal plans, plans of other budgets, and doing nothing if there is room."""
-    rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
+    rows: list[tuple[Any, ...]] = [("This plan", *plan_figures(result, 0.0), "")]
     for i, plan in enumerate(near, start=1):
         more = plan.total_cost - result.total_cost
         differs = narrative.other_options(instance, plan, result)
-        rows.append((f"Alternative {i}", *_plan_figures(plan, more), differs))
-    has_nothing = result.nothing is not None and len(near) < MOST_PLANS
-    rows += others[: MOST_PLANS - len(near) - has_nothing]
-    return [*rows, _nothing_row(result, nothing)] if has_nothing else rows
-
-
-def _plan_figures(result: Result, more: float) -> tuple[float, int, float, float, float]:
-    failed = sum(outcome.fails for outcome in result.shocks)
-    return result.outlay, failed, result.survival_gap, result.worst_gap, more
+        rows.append((f"Alternative {i}", *plan_figures(plan, more), differs))
+    has_nothing = result.nothing is not None
+    rows += others[: MOST_PLANS - has_nothing]
+    return [*rows, nothing_row(instance, result, nothing)] if has_nothing else rows
 
 
 def _by_budget(instance: Instance, result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
     rows = []
     for name, other in _other_budgets(result, frontier).items():
         more = other.total_cost - result.total_cost
-        rows.append((name, *_plan_figures(other, more), narrative.other_options(instance, other, result)))
+        rows.append((name, *plan_figures(other, more), narrative.other_options(instance, other, result)))
     return rows
 
 
@@ -296,8 +298,8 @@ def _unserved_in_costs(result: Result, near: Sequence[Result], frontier: Frontie
     """Return a sentence on unserved demand without a shock in the costs of the shown plans; empty without any."""
     plans = {"This plan": result, **{f"Alternative {i}": plan for i, plan in enumerate(near, start=1)}}
     plans |= _other_budgets(result, frontier)
-    if (nothing := _nothing_bought(frontier)) is not None:
-        plans[_NOTHING] = nothing
+    if (nothing := nothing_bought(frontier)) is not None:
+        plans[NOTHING] = nothing
     costs = {name: plans[name].costs.get("shortage", 0.0) for name in shown if name in plans}
     if max(costs.values()) <= NEGLIGIBLE * abs(result.total_cost):
         return ""
@@ -319,22 +321,6 @@ def _is_alike(one: Result, other: Result) -> bool:
     """Return whether two plans have the same cost, outlay and gap."""
     figures = ("total_cost", "outlay", "worst_gap")
     return all(math.isclose(getattr(one, key), getattr(other, key), rel_tol=SHOWN_SHARE) for key in figures)
-
-
-def _nothing_bought(frontier: Frontier | None) -> Result | None:
-    """Return the first known plan of a budget that buys nothing, or None."""
-    plans = (point.result for point in (frontier.points if frontier is not None else ()))
-    return next((plan for plan in plans if plan.baseline is not None and not plan.plan.bought), None)
-
-
-def _nothing_row(result: Result, plan: Result | None) -> tuple[Any, ...]:
-    """Return the row of doing nothing; its cost and attacks are known only if `plan` buys nothing."""
-    nothing, more = result.nothing, None if plan is None else plan.total_cost - result.total_cost
-    assert nothing is not None
-    if plan is not None and more is not None and plan.adversary is not None:
-        return _NOTHING, *_plan_figures(plan, more), ""
-    counted = (nothing.counted if result.sample_counts else None) or nothing
-    return _NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
 
 
 def _value_as_is(instance: Instance, result: Result, number: UncertainNumber) -> str:

@@ -17,6 +17,7 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.results.saved import CommittedMoney, list_commitments
+from optimizer.studies.comparison import Frontier
 from optimizer.studies.purchases import (
     MOST_ORDERS,
     Delay,
@@ -46,6 +47,8 @@ EXISTING_SUPPORT = "Price support of existing processes"
 UNDATED = "undated"
 # The head of the dates of orders.
 ORDERED = "Ordered at start of"
+# The plan that buys nothing.
+NOTHING = "Do nothing"
 _MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a later order may do as well."
 
 
@@ -452,3 +455,31 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
         said = "With all numbers anywhere in their ranges the best plans come to (5 % to 95 % of samples, this plan in "
         said += f"brackets): {', '.join(parts)}."
         yield " ".join([said, *(f"{word[:1].upper()}{word[1:]}." for word in bands.outside(own))])
+
+
+def plan_figures(result: Result, more: float | None) -> tuple[float, int, float, float, float | None]:
+    """Return outlay, number of shocks that fail, gap of all and of the worst, and `more`, the cost beyond the plan."""
+    failed = sum(outcome.fails for outcome in result.shocks)
+    return result.outlay, failed, result.survival_gap, result.worst_gap, more
+
+
+def nothing_bought(frontier: Frontier | None) -> Result | None:
+    """Return the first known plan of a budget that buys nothing, or None."""
+    plans = (point.result for point in (frontier.points if frontier is not None else ()))
+    return next((plan for plan in plans if plan.baseline is not None and not plan.plan.bought), None)
+
+
+def nothing_row(instance: Instance, result: Result, plan: Result | None) -> tuple[Any, ...]:
+    """Return the row of doing nothing, whose attacks are known only if `plan` buys nothing.
+
+    Its cost is that of `plan`, or of a no-shock plan that buys nothing, unless shocks are expected to cost something.
+    """
+    nothing, more = result.nothing, None if plan is None else plan.total_cost - result.total_cost
+    assert nothing is not None
+    if plan is not None and plan.adversary is not None:
+        return NOTHING, *plan_figures(plan, more), ""
+    is_no_shock_plan = not result.calm_builds and not any(event.probability > 0 for event in instance.events)
+    if more is None and is_no_shock_plan and result.calm_cost is not None:
+        more = result.calm_cost - result.total_cost
+    counted = (nothing.counted if result.sample_counts else None) or nothing
+    return NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
