@@ -160,6 +160,16 @@ def test_a_row_of_shocks_of_which_one_is_not_known_is_not_proven() -> None:
     assert re.findall(r"11\.5\S*M(?: \?)?", lone_shocks_text(cut, every=False)) == ["11.5M ?"]
 
 
+def test_shocks_that_were_not_solved_alone_are_counted() -> None:
+    instance = so.load(TINY, ["shocks.embargo.start=[2027, 2028, 2029]"])
+    found = compare(instance, [20e6], facts=("alone",), settings=EXACT)
+    assert "Solved are" not in lone_shocks_text(found, every=False)
+    cut = replace(found, alone={"plain": found.alone["plain"][:2]})
+    text = " ".join(lone_shocks_text(cut, every=False).split())
+    assert "costliest of 2 solved, of 3" in text
+    assert "Solved are the 2 of 3 shocks with the largest gaps where nothing is bought." in text
+
+
 def lone_shocks_text(found: Comparison, *, every: bool = True) -> str:
     screen = Console(width=100, record=True, file=io.StringIO())
     screen.print(facts.lone_shocks_table(found, 50, every=every))

@@ -11,7 +11,7 @@ from math import inf
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name, one_region, size_text
+from optimizer.instance.derived import but_samples, display_name, entry_of, one_region, size_text
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -189,11 +189,16 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
 def _lone_lines(comparison: Comparison, rows: Sequence[ShockRow]) -> list[LoneLine]:
     """Return a line for each row of shocks, with the outlay of its costliest shock in each case."""
     by_case = [{each.shock: each for each in shocks} for shocks in comparison.alone.values()]
-    lines = list[LoneLine]()
+    lines, instances = list[LoneLine](), comparison.cases.values()
     for row in rows:
         costliest = [_costliest(row, known) for known in by_case]
+        every = max(sum(entry_of(case, event) == row.name for event in case.events) for case in instances)
         lines.append(
-            (_lone_title(row, costliest), [*map(_lone_cell, costliest)], costliest[0].outlay if costliest[0] else None)
+            (
+                _lone_title(row, costliest, every),
+                [*map(_lone_cell, costliest)],
+                costliest[0].outlay if costliest[0] else None,
+            )
         )
     return lines
 
@@ -209,10 +214,14 @@ def _line_together(comparison: Comparison) -> list[LoneLine]:
     return [(Text(whole, style="bold"), amounts, together.get(cases[0]))]
 
 
-def _lone_title(row: ShockRow, costliest: Sequence[LoneShock | None]) -> str:
-    """Return the name of a row's first shock, which is its costliest one if any outlay in the row is known."""
+def _lone_title(row: ShockRow, costliest: Sequence[LoneShock | None], every: int) -> str:
+    """Return the name of a row's first shock, which is its costliest one if any outlay in the row is known.
+
+    `every` is the number of shocks of its entry, solved or not.
+    """
     is_known = any(each is not None and each.rank >= 0 for each in costliest)
-    return row.shocks[0] + (f"\n{'costliest' if is_known else 'one'} of {len(row.shocks):,}" if row.is_many else "")
+    count = f"{len(row.shocks):,} solved, of {every:,}" if every > len(row.shocks) else f"{len(row.shocks):,}"
+    return row.shocks[0] + (f"\n{'costliest' if is_known else 'one'} of {count}" if row.is_many else "")
 
 
 def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
@@ -235,6 +244,12 @@ def _lone_caption(rows: Sequence[ShockRow], comparison: Comparison) -> str:
     is_annual = any(map(has_annual_budget, comparison.cases.values()))
     limits = "within the annual budget alone" if is_annual else "without a budget"
     said = f"Outlay if this were the only shock, {limits}, rounded up; one purchase may serve several shocks."
+    solved, every = (
+        max(map(len, comparison.alone.values())),
+        max(len(case.events) for case in comparison.cases.values()),
+    )
+    if solved < every:
+        said += f" Solved are the {solved:,} of {every:,} shocks with the largest gaps where nothing is bought."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
     is_stopped = any(each.status == "stopped" for shocks in comparison.alone.values() for each in shocks)
