@@ -114,6 +114,15 @@ def test_bars_show_the_gap_of_one_shock_not_the_sum_over_alternatives() -> None:
     assert chart.about.endswith("Worst gap: the largest survival gap of one shock, at shortage cost.")
 
 
+def test_a_plan_that_is_given_is_of_no_budget() -> None:
+    found = so.compare(so.load(TINY), [0.0, 20e6], plans="examples/plan.yaml", facts=())
+    labels = [row.label for row in chart_of(found).rows]
+    assert labels[:2] == ["the file as it is, budget 0 USD", "the file as it is, budget 20M USD"]
+    assert "budget" not in labels[2]
+    done = diversify("compare", TINY, "--budgets", "0,20M", "--plan", "examples/plan.yaml", "--quick")
+    assert "A plan that is given is judged once, under the budget of the file" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize("suffix", ["png", "pdf"])
 def test_variants_are_drawn_as_bars(tmp_path: Path, suffix: str) -> None:
     picture = tmp_path / f"bars.{suffix}"

@@ -427,19 +427,22 @@ def _cases_table(comparison: Comparison) -> Table:
         amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
         return _survived_cell(comparison.cases[case], result).append(f"\n{amount}")
 
+    caption = "Shocks survived; below it the total cost where all are, else the gap of all shocks (✗)."
+    if any(column.result.given is not None for column in comparison.columns):
+        caption += " A plan that is given is judged once, under the budget of the file: it is the same under any other."
     return cross_table(
         f"Cases and budgets, {next(iter(comparison.cases.values())).money}",
         "",
         [budget_text(budget) for budget in budgets],
         [(case, [cell(case, budget) for budget in budgets]) for case in comparison.cases],
-        caption="Shocks survived; below it the total cost where all are, else the survival gap (✗).",
+        caption=caption,
         labels={"max_width": LABEL_WIDTH + 10},
     )
 
 
 def column_title(found: Comparison, column: ComparisonColumn) -> str:
-    """Return the name of a case, with its budget where the comparison has several columns of one case."""
-    if len(found.columns) <= len(found.cases):
+    """Return the name of a case, with its budget where one case has several columns; a given plan has none."""
+    if len(found.columns) <= len(found.cases) or column.result.given is not None:
         return case_title(column.case)
     kind = "" if column.budget is None else "budget "
     return f"{case_title(column.case)}, {kind}{budget_text(column.budget, column.result.money)}"
