@@ -13,9 +13,10 @@ import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.errors import GivenPlanError
 from optimizer.report.tables.evaluate import evaluation_parts
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import evaluate, evaluate_futures
-from optimizer.studies.evaluation import PlanChange, PlanNeed
+from optimizer.studies.evaluation import PlanChange, PlanNeed, plan_changes
 from optimizer.studies.verify import verify
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 
@@ -109,6 +110,12 @@ def test_what_a_plan_wastes() -> None:
     assert found.need is None
     assert found.waste.changes == (PlanChange("plant", "2026", 40.0, pytest.approx(20), pytest.approx(-200)),)
     assert (found.waste.outlay, found.waste.cost) == (pytest.approx(200), pytest.approx(200))
+
+
+def test_what_rounding_leaves_of_a_purchase_is_none() -> None:
+    before, after = (Plan(fills={"reserve": (0.0, size, 0.0, 0.0, 0.0)}) for size in (30.0, 1e-9))
+    (change,) = plan_changes(so.load(TINY), before, after)
+    assert (change.period, change.before, change.after) == ("2027", 30.0, 0.0)
 
 
 def test_what_a_plan_of_several_years_wastes() -> None:

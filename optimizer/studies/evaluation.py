@@ -94,7 +94,10 @@ def _stock_change(instance: Instance, o: str, before: Plan, after: Plan, periods
     bought, then = (
         [fill if t in periods else 0.0 for t, fill in enumerate(_fills(instance, plan, o))] for plan in (before, after)
     )
-    return sum(bought), sum(then), stock.paid_for_fills(horizon, then) - stock.paid_for_fills(horizon, bought)
+    sizes, money = (sum(bought), sum(then)), stock.paid_for_fills(horizon, then) - stock.paid_for_fills(horizon, bought)
+    # What the solver leaves of a purchase by rounding is none.
+    was, becomes = (size if size > NEGLIGIBLE * max(sizes) else 0.0 for size in sizes)
+    return was, becomes, money
 
 
 def _size_and_money(instance: Instance, o: str, build: Build | None) -> tuple[float, float]:
