@@ -189,7 +189,7 @@ def test_the_screen_shows_each_segments_worst_where_there_are_lines(failing: Cas
     worst = text.getvalue().split("Each segment's worst")[1]
     row = next(line for line in worst.splitlines() if line.startswith("civil"))
     assert row.split() == ["civil", "s59", "2027", "76.5/80", "−3.5", "7"]
-    assert "–: not kept" in text.getvalue()
+    assert "–: no figure is stored; no floor" in text.getvalue()
 
 
 # The audit

@@ -185,7 +185,7 @@ SERVICE_NOTE = (
 )
 # Mark of a service over several shocks if some of them do not name the segment, and its meaning.
 PARTIAL = "*"
-PARTIAL_NOTE = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it does not fail there."
+PARTIAL_NOTE = f"{PARTIAL} no figure is stored for some of the shocks, which may be weaker; no floor of it fails there."
 
 
 def standing(service: Service) -> Standing:

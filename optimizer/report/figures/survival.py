@@ -265,7 +265,7 @@ CLASSES: Mapping[Standing, tuple[str, str, str]] = {
     "some": ("less than 20 points above", "#d6e8f5", INK),
     "ample": ("20 points or more above", "#8fc1e3", INK),
     "full": ("all demand served", "#c4e6da", INK),
-    "free": ("no floor, or not kept", "#f0f1f3", QUIET),
+    "free": ("no floor, or no figure", "#f0f1f3", QUIET),
 }
 
 

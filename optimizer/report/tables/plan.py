@@ -71,7 +71,7 @@ FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "lim
 # Meaning of the second line of a cell, in a row for several shocks.
 OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
 # Meaning of the sign for a segment without a figure, in a shock that is kept as a summary.
-NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
+NOT_KEPT = "–: no figure is stored; no floor of it fails there, and another segment is weaker."
 # Explains why a row that is survived can have a floor that fails.
 MAY_FAIL = "Samples required: so many have to be survived; figures are of all samples, those that may fail included."
 MARK_STYLES = {"✓": "green", "✗": "bold red", "–": "yellow"}
