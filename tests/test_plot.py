@@ -105,6 +105,13 @@ def test_figures_say_what_they_show(tiny: Book, kind: str, choice: Choice, said:
         assert each in text
 
 
+def test_the_figure_of_times_to_survive_says_what_of_a_shock_does_not_count(tiny: Book) -> None:
+    only = "Of a shock only the cuts are taken"
+    assert only not in words(draw_plot(tiny, "endurance", Choice(), "svg"))
+    surge = so.load(TINY, ["shocks.embargo.demand={motors: 1.1}"])
+    assert only in words(draw_plot(replace(tiny, instance=surge), "endurance", Choice(), "svg"))
+
+
 def test_frontier_has_the_plans_of_other_budgets(tiny: Book, result: so.Result) -> None:
     found = frontier(tiny.instance, result, [0.0])
     text = words(draw_plot(tiny, "frontier", Choice(), "svg", found))

@@ -9,6 +9,7 @@ from optimizer.instance.derived import chokepoint_name, cut_words, first_year_of
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
 from optimizer.report.format import list_names, plural, shortened
+from optimizer.report.tables.time_to_survive import only_cuts_note
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive, every_chokepoint
 from optimizer.units import fixed, short
@@ -128,7 +129,9 @@ def draw_time_to_survive(
     for row, (line, then) in enumerate(pairs):
         _draw_line(panel, row, line, then, i)
     _draw_axes(panel, [shortened(line.name, 48) + (" !" if line.deliberate else "") for line, _ in pairs])
-    notes = [*_worse_year(instance, after or before, i), *_notes(pairs, i, len(before) - len(pairs)), of_plan(result)]
+    notes = [*_worse_year(instance, after or before, i), *_notes(pairs, i, len(before) - len(pairs))]
+    notes += only_cuts_note(instance) if any(line.kind == "shock" for line, _ in pairs) else []
+    notes.append(of_plan(result))
     add_footer(canvas, " ".join(notes), _marks([_span(then, i) for _, then in pairs if then]))
     return canvas
 

@@ -148,9 +148,7 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
         )
     if any(each.deliberate for each in rows[:MOST_EXPOSURES]):
         lines.append("! deliberate: leverage, where a plan has any, restrains it.")
-    if any(map(_is_more_than_steady_cuts, instance.shocks.values())):
-        lines.append("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its "
-                     "window, surge, floors and reliability of deals.")  # fmt: skip
+    lines += only_cuts_note(instance)
     left, others = len(rows) - MOST_EXPOSURES, len(found.exposures) - len(found.ending)
     if left > 0:
         lines.append(f"{plural(left, 'more chokepoint')} that break a floor later are not shown.")
@@ -158,6 +156,14 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
         lasts = "∞ in every year, plan or no plan" if found.uncut.is_endless else "as if nothing were cut"
         lines.append(f"{plural(others, 'more chokepoint')}: {lasts}.")
     return "\n".join(lines)
+
+
+def only_cuts_note(instance: Instance) -> list[str]:
+    """Return the note on what of a shock does not count; nothing if no entry has more than constant cuts."""
+    if not any(map(_is_more_than_steady_cuts, instance.shocks.values())):
+        return []
+    return ["Of a shock only the cuts are taken, each at its largest severity for the whole time, without its window, "
+            "surge, floors and reliability of deals."]  # fmt: skip
 
 
 def _is_more_than_steady_cuts(spec: ShockSpec) -> bool:
