@@ -294,6 +294,8 @@ def test_map_adds_up_what_reaches_the_segments_and_what_crosses(tiny: Book) -> N
     assert home.makes == pytest.approx(20)
     assert shock.flows == ()
     assert all(each.place is None for each in (*baseline.regions, *shock.regions))
+    said = words(draw_plot(tiny, "map", Choice(shock="embargo@2029"), "svg"))
+    assert "not on the map, nor what crosses from or to them: rival" in said
 
 
 def test_regions_are_drawn_where_their_countries_are() -> None:
@@ -354,7 +356,7 @@ def test_a_region_stands_at_the_country_that_it_names_and_nowhere_else() -> None
     assert place_of(us, "south_korea") is not None
     assert place_of(us, "united_kingdom") is not None
     assert place_of(us, "other_allies") is None
-    assert place_of(us, "eu") == place_of(us, "belgium") is not None
+    assert place_of(us, "eu") == place_of(us, "europe") == place_of(us, "belgium") is not None
 
 
 def test_years_show_what_existing_processes_are_paid_though_nothing_is_bought(tmp_path: Path) -> None:

@@ -69,7 +69,10 @@ _NAMED = 5e-3
 
 
 # The country at whose place on the map a union of countries stands: that of its capital or secretariat.
-_SEATS = {"european union": "belgium", "eu": "belgium", "nordic countries": "denmark", "nordic": "denmark"}
+_SEATS = {
+    **dict.fromkeys(("european union", "eu", "europe"), "belgium"),
+    **dict.fromkeys(("nordic countries", "nordic"), "denmark"),
+}
 
 
 @dataclass(frozen=True)
@@ -268,7 +271,9 @@ def _draw_panel(
     _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
     nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
     if nowhere:
-        text = f"Without a country in the file, so not on the map: {'; '.join(nowhere)}."
+        is_lost = any(place not in on_map for flow in shown.flows for place in flow[:2])
+        flows = ", nor what crosses from or to them" * is_lost
+        text = f"Without a country in the file, so not on the map{flows}: {'; '.join(nowhere)}."
         panel.text(0.0, -0.02, text, transform=panel.transAxes, fontsize=6.5, va="top", color=QUIET, wrap=True)
     return _draw_regions(panel, list(on_map.values()), colours, maps)
 
