@@ -20,7 +20,7 @@ from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.audit.result import audit_result
-from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.plan import margin_cell, plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
 from optimizer.solver import Clock
@@ -190,6 +190,15 @@ def test_the_screen_shows_each_segments_worst_where_there_are_lines(failing: Cas
     row = next(line for line in worst.splitlines() if line.startswith("civil"))
     assert row.split() == ["civil", "s59", "2027", "76.5/80", "−3.5", "7"]
     assert "–: no figure is stored; no floor" in text.getvalue()
+
+
+def test_a_workbook_has_a_margin_wherever_one_follows(failing: Case) -> None:
+    """All is served in s0, so that its unnamed segment is in full too; in s4, 98 of 100 t of civil demand are."""
+    known = {each.name: each for each in failing[1].shocks}
+    assert len(known["s0"].segments) == len(known["s4"].segments) == 1
+    assert [margin_cell(known["s0"], d) for d in ("civil", "defence")] == ["full", "full"]
+    assert margin_cell(known["s4"], "civil") == pytest.approx(0.18)
+    assert margin_cell(known["s4"], "defence") is None
 
 
 # The audit

@@ -79,7 +79,7 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
     ("kind", "choice", "said"),
     [
         # 20 t/yr · 200k + 1M; 100 t · 65k.
-        ("map", Choice(), ["Baseline, 2027: 100.0 % of all demand is served", "map: rival 100 t/yr; home"]),
+        ("map", Choice(), ["Baseline, 2027: 100.0 % of all demand is served", "to them: rival 100 t/yr; home"]),
         # 20 t/yr · 200k + 1M and 60 t · 65k; then 40 t · 65k.
         ("years", Choice(), ["8.9M", "2.6M", "builds decided", "stock when it is bought"]),
         ("sources", Choice(), ["What serves", "In the baseline", "unserved", "Chosen: the segment and the shock"]),

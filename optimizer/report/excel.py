@@ -26,7 +26,7 @@ from optimizer.report.format import DEPENDENCE, FULLY_SERVED, percent, shock_tit
 from optimizer.report.narrative import plan_headline
 from optimizer.report.provenance import SETTING_NAMES, sources_frame, with_file
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
-from optimizer.report.tables.plan import facts_in_tables
+from optimizer.report.tables.plan import NO_FIGURE, facts_in_tables, margin_cell
 from optimizer.report.tables.render import (
     OPTIONAL_FILES,
     first_rows,
@@ -39,7 +39,6 @@ from optimizer.report.tables.render import (
 from optimizer.report.tables.requirements import requirements_answer
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.frames import decisions_frame, stack_over_futures
 from optimizer.studies.futures.stages import Stage, find_stages
@@ -240,12 +239,12 @@ def _stock_sheet(result: Result) -> OutputSheet:
 def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Result]) -> OutputSheet:
     """Return the sheet of margins, a row a shock; `results` are by future, or one result under an empty name."""
     has_futures, money = "" not in results, next(iter(results.values())).money
-    rows = (
+    rows = [
         (*[name] * has_futures, shock_title(instance, outcome.name), outcome.name,
          windowed(outcome.first, outcome.last), "may fail" if outcome.excused else outcome.survives, outcome.gap,
-         *(_margin_cell(outcome.segments.get(d), holds=outcome.survives) for d in instance.demands))
+         *(margin_cell(outcome, d) for d in instance.demands))
         for name, result in results.items() for outcome in result.shocks
-    )  # fmt: skip
+    ]  # fmt: skip
     heads = (*["future"] * has_futures, "shock", "key in the file", "window", "survives")
     margins = (FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent") for d in instance.demands)
     columns = (*map(FrameColumn, heads), FrameColumn("gap", "", money, "amount"), *margins)
@@ -253,15 +252,9 @@ def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Resu
     excused = any(outcome.excused for result in results.values() for outcome in result.shocks)
     note += f"{FULLY_SERVED}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}"
     note = f"{note}{'; that of a sample that may fail does not count' if excused else ''}."
+    note += f" Empty: {NO_FIGURE}" if any(None in row[len(heads) + 1 :] for row in rows) else ""
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
-
-
-def _margin_cell(service: Service | None, *, holds: bool) -> float | str | None:
-    """Return the margin, at least 0 if every floor of the shock holds within rounding."""
-    if service is None or service.is_full:
-        return None if service is None else FULLY_SERVED
-    return max(0.0, service.margin) if holds else service.margin
 
 
 def _concentration_sheet(instance: Instance, result: Result) -> OutputSheet:

@@ -126,6 +126,8 @@ def survival_frame(result: Result) -> Frame:
     )
     rows = ((each.name, d, *_survival(each, d)) for each in result.shocks for d in result.data["demands"])
     note = "Each segment in the weakest period of each shock; tonnes over the window; gap at shortage cost."
+    if any(each.flows is None for each in result.shocks):
+        note += " Without a period: no figure is stored, as another segment is weaker; no floor fails there."
     return Frame.of_rows("survival", "Survival", columns, rows, note)
 
 

@@ -99,7 +99,7 @@ def row_outcomes(rows: Iterable[ShockRow], result: Result) -> tuple[RowOutcome, 
     there = [(row, [known[name] for name in row.shocks if name in known]) for row in rows]
     every, required = frozenset(result.services), result.required_samples
     return tuple(
-        _row_outcome(row, some, every if all(map(_is_full, some)) else whole, required.get(row.name))
+        _row_outcome(row, some, every if all(map(serves_all, some)) else whole, required.get(row.name))
         for row, some in there
         if some
     )
@@ -132,11 +132,11 @@ def _row_outcome(row: ShockRow, outcomes: Sequence[Outcome], full: frozenset[str
 def _may_be_weaker(outcomes: Iterable[Outcome], d: str, service: Service) -> bool:
     """Return whether a segment may be weaker in a shock that does not name it, since that has a weaker segment."""
     least = weakness([service])
-    others = (outcome for outcome in outcomes if d not in outcome.segments and not _is_full(outcome))
+    others = (outcome for outcome in outcomes if d not in outcome.segments and not serves_all(outcome))
     return service.worst_service > 0 and any(weakness(list(each.segments.values())) < least for each in others)
 
 
-def _is_full(outcome: Outcome) -> bool:
+def serves_all(outcome: Outcome) -> bool:
     """Return whether a shock serves all demand, which follows from the segments that it names: one is its weakest."""
     return bool(outcome.segments) and all(service.is_full for service in outcome.segments.values())
 

@@ -19,6 +19,7 @@ from optimizer.report.format import (
     DASH,
     DEPENDENCE,
     FOLDED_NOTE,
+    FULLY_SERVED,
     PARTIAL,
     PARTIAL_NOTE,
     SERVICE_NOTE,
@@ -45,10 +46,10 @@ from optimizer.report.tables.render import (
 )
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Service, SourceShare
+from optimizer.results.plan import Outcome, Service, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase, purchases
-from optimizer.studies.shocks import RowOutcome, row_outcomes, shock_rows, worst_rows
+from optimizer.studies.shocks import RowOutcome, row_outcomes, serves_all, shock_rows, worst_rows
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
 
@@ -71,7 +72,8 @@ FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "lim
 # Meaning of the second line of a cell, in a row for several shocks.
 OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
 # Meaning of the sign for a segment without a figure, in a shock that is kept as a summary.
-NOT_KEPT = "–: no figure is stored; no floor of it fails there, and another segment is weaker."
+NO_FIGURE = "no figure is stored; no floor of it fails there, and another segment is weaker."
+NOT_KEPT = f"–: {NO_FIGURE}"
 # Explains why a row that is survived can have a floor that fails.
 MAY_FAIL = "Samples required: so many have to be survived; figures are of all samples, those that may fail included."
 MARK_STYLES = {"✓": "green", "✗": "bold red", "–": "yellow"}
@@ -477,3 +479,16 @@ def actual_table(instance: Instance, frame: Frame) -> Table | None:
 def limits_table(instance: Instance, result: Result) -> Table | None:
     """Build the table of binding limits, each with the shadow price of one step; None if no limit binds."""
     return screen_table(instance, result.frames.frame("limits")) if result.binding else None
+
+
+def margin_cell(outcome: Outcome, d: str) -> float | str | None:
+    """Return the margin of a segment in a shock, at least 0 if its floors hold within rounding.
+
+    It is `FULLY_SERVED` if all demand is served, and None if no figure is stored.
+    """
+    service = outcome.segments.get(d)
+    if serves_all(outcome) or (service is not None and service.is_full):
+        return FULLY_SERVED
+    if service is None:
+        return None
+    return max(0.0, service.margin) if outcome.survives else service.margin
