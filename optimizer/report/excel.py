@@ -252,9 +252,13 @@ def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Resu
     excused = any(outcome.excused for result in results.values() for outcome in result.shocks)
     note += f"{FULLY_SERVED}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}"
     note = f"{note}{'; that of a sample that may fail does not count' if excused else ''}."
-    note += f" Empty: {NO_FIGURE}" if any(None in row[len(heads) + 1 :] for row in rows) else ""
+    note += _note_on_empty(rows, len(heads) + 1)
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
+
+
+def _note_on_empty(rows: Iterable[tuple[Any, ...]], first: int) -> str:
+    return f" Empty: {NO_FIGURE}" if any(None in row[first:] for row in rows) else ""
 
 
 def _concentration_sheet(instance: Instance, result: Result) -> OutputSheet:

@@ -24,7 +24,7 @@ from optimizer.report.brief.plan_parts import (
     nothing_bought,
     nothing_row,
     orders_part,
-    plan_figures,
+    row_figures,
 )
 from optimizer.report.brief.survival_parts import (
     cut_orders_note,
@@ -216,13 +216,16 @@ def alternatives_part(
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
     note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == NOTHING)
-    note += " –: not computed." if rows[-1][-2] is None else ""
-    if hidden := [row[0][:1].lower() + row[0][1:] for row in others if row not in rows]:
-        note += f" Plans not shown: {list_names(hidden, 4)}."
+    note += (" –: not computed." if rows[-1][-2] is None else "") + _hidden_plans_note(rows, others)
     note += _note_on_tolerance(frontier, others, result.money)
     note = f"{note} {note_on_attacks(result, others)}".rstrip()
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
+
+
+def _hidden_plans_note(rows: Sequence[tuple[Any, ...]], others: Sequence[tuple[Any, ...]]) -> str:
+    hidden = [row[0][:1].lower() + row[0][1:] for row in others if row not in rows]
+    return f" Plans not shown: {list_names(hidden, 4)}." if hidden else ""
 
 
 def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has_nothing: bool) -> str:
@@ -264,11 +267,11 @@ def _plan_rows(
     nothing: Result | None,
 ) -> list[tuple[Any, ...]]:
     """Return rows of the plan, near-optimal plans, plans of other budgets, and doing nothing if there is room."""
-    rows: list[tuple[Any, ...]] = [("This plan", *plan_figures(result, 0.0), "")]
+    rows: list[tuple[Any, ...]] = [("This plan", *row_figures(result, 0.0), "")]
     for i, plan in enumerate(near, start=1):
         more = plan.total_cost - result.total_cost
         differs = narrative.other_options(instance, plan, result)
-        rows.append((f"Alternative {i}", *plan_figures(plan, more), differs))
+        rows.append((f"Alternative {i}", *row_figures(plan, more), differs))
     has_nothing = result.nothing is not None
     rows += others[: MOST_PLANS - has_nothing]
     return [*rows, nothing_row(instance, result, nothing)] if has_nothing else rows
@@ -278,7 +281,7 @@ def _by_budget(instance: Instance, result: Result, frontier: Frontier | None) ->
     rows = []
     for name, other in _other_budgets(result, frontier).items():
         more = other.total_cost - result.total_cost
-        rows.append((name, *plan_figures(other, more), narrative.other_options(instance, other, result)))
+        rows.append((name, *row_figures(other, more), narrative.other_options(instance, other, result)))
     return rows
 
 

@@ -457,7 +457,7 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
         yield " ".join([said, *(f"{word[:1].upper()}{word[1:]}." for word in bands.outside(own))])
 
 
-def plan_figures(result: Result, more: float | None) -> tuple[float, int, float, float, float | None]:
+def row_figures(result: Result, more: float | None) -> tuple[float, int, float, float, float | None]:
     """Return outlay, number of shocks that fail, gap of all and of the worst, and `more`, the cost beyond the plan."""
     failed = sum(outcome.fails for outcome in result.shocks)
     return result.outlay, failed, result.survival_gap, result.worst_gap, more
@@ -469,6 +469,12 @@ def nothing_bought(frontier: Frontier | None) -> Result | None:
     return next((plan for plan in plans if plan.baseline is not None and not plan.plan.bought), None)
 
 
+def _cost_of_nothing(instance: Instance, result: Result) -> float | None:
+    """Return what the no-shock plan costs more than the plan, if it buys nothing and no shock costs anything."""
+    is_known = not result.calm_builds and not any(event.probability > 0 for event in instance.events)
+    return result.calm_cost - result.total_cost if is_known and result.calm_cost is not None else None
+
+
 def nothing_row(instance: Instance, result: Result, plan: Result | None) -> tuple[Any, ...]:
     """Return the row of doing nothing, whose attacks are known only if `plan` buys nothing.
 
@@ -477,9 +483,7 @@ def nothing_row(instance: Instance, result: Result, plan: Result | None) -> tupl
     nothing, more = result.nothing, None if plan is None else plan.total_cost - result.total_cost
     assert nothing is not None
     if plan is not None and plan.adversary is not None:
-        return NOTHING, *plan_figures(plan, more), ""
-    is_no_shock_plan = not result.calm_builds and not any(event.probability > 0 for event in instance.events)
-    if more is None and is_no_shock_plan and result.calm_cost is not None:
-        more = result.calm_cost - result.total_cost
+        return NOTHING, *row_figures(plan, more), ""
+    more = _cost_of_nothing(instance, result) if more is None else more
     counted = (nothing.counted if result.sample_counts else None) or nothing
     return NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""

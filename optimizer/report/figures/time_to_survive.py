@@ -50,6 +50,11 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
     return before, tuple(_line(instance, each, each.after, each.worst) for each in named if each.after)
 
 
+def _time_words(instance: Instance, line: ChokepointLine, months: float, year: int) -> str:
+    note = no_shock_note(instance, line.kind, line.key.removeprefix(f"{line.kind}:"), year)
+    return f"{_loss_text(line)}: {short(months)} months in {year}{note}"
+
+
 def shortest_times(instance: Instance, lines: Sequence[ChokepointLine], most: int = 4) -> tuple[str, ...]:
     """Return texts on stages and shocks whose permanent loss is survived for less than a year in their worst year.
 
@@ -57,19 +62,18 @@ def shortest_times(instance: Instance, lines: Sequence[ChokepointLine], most: in
     """
     years, losses = instance.horizon.years, [line for line in lines if line.kind in ("stage", "shock")]
     first, _ = first_year_of_shocks(instance)
-    found = [(min((_span(line, i), years[i]) for i in range(first, len(years))), line) for line in losses]
+
+    def shortest(line: ChokepointLine, some: range) -> tuple[float, int]:
+        return min(((_span(line, i), years[i]) for i in some), default=(YEAR, 0))
+
+    found = [(shortest(line, range(first, len(years))), line) for line in losses]
     ordered = sorted(((worst, line) for worst, line in found if worst[0] < YEAR), key=lambda item: item[0][0])
-    said = [
-        f"{_loss_text(line)}: {short(months)} months in {year}"
-        + no_shock_note(instance, line.kind, line.key.removeprefix(f"{line.kind}:"), year)
-        for (months, year), line in ordered[:most]
-    ]
-    said += [f"and {len(ordered) - most} more"] if len(ordered) > most else []
+    said = [_time_words(instance, line, *worst) for worst, line in ordered[:most]]
+    said += [f"and {len(ordered) - most} more"] * (len(ordered) > most)
     least = min((worst[0] for worst, _ in found), default=0.0)
-    before = min(((_span(line, i), years[i]) for line in losses for i in range(first)), default=(YEAR, 0))
-    if before[0] < min(least, YEAR):
-        said.append(f"at the start of {before[1]}, before the first shock of the file: {short(before[0])} months")
-    return tuple(said)
+    before, year = min((shortest(line, range(first)) for line in losses), default=(YEAR, 0))
+    earlier = f"at the start of {year}, before the first shock of the file: {short(before)} months"
+    return (*said, *[earlier] * (before < min(least, YEAR)))
 
 
 def shortest_head(instance: Instance) -> str:

@@ -7,7 +7,7 @@ map with its figures. Goods of all stages are added up in tonnes a year.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -269,13 +269,17 @@ def _draw_panel(
     set_panel_title(panel, map_words(instance, shown), INK if reads_full else VERMILION)
     on_map = {each.region: each for each in shown.regions if each.place is not None}
     _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
-    nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
-    if nowhere:
-        is_lost = any(place not in on_map for flow in shown.flows for place in flow[:2])
-        flows = ", nor what crosses from or to them" * is_lost
-        text = f"Without a country in the file, so not on the map{flows}: {'; '.join(nowhere)}."
+    if text := _text_on_the_rest(instance, shown, on_map):
         panel.text(0.0, -0.02, text, transform=panel.transAxes, fontsize=6.5, va="top", color=QUIET, wrap=True)
     return _draw_regions(panel, list(on_map.values()), colours, maps)
+
+
+def _text_on_the_rest(instance: Instance, shown: WorldMap, on_map: Collection[str]) -> str:
+    """Return the text on the regions that are not on the map; empty if all are."""
+    nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
+    is_lost = any(place not in on_map for flow in shown.flows for place in flow[:2])
+    flows = ", nor what crosses from or to them" * is_lost
+    return f"Without a country in the file, so not on the map{flows}: {'; '.join(nowhere)}." if nowhere else ""
 
 
 def _draw_land(panel: "Axes") -> None:

@@ -1,7 +1,4 @@
-"""Tables and sentences on the budgets of a comparison: least outlays, what more money buys, breakpoints.
-
-`optimizer.report.format.outlay_words` says what one plan spends of its budget.
-"""
+"""Tables and sentences on the budgets of a comparison: least outlays, what more money buys, breakpoints."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -244,19 +241,20 @@ def _lone_caption(rows: Sequence[ShockRow], comparison: Comparison) -> str:
     is_annual = any(map(has_annual_budget, comparison.cases.values()))
     limits = "within the annual budget alone" if is_annual else "without a budget"
     said = f"Outlay if this were the only shock, {limits}, rounded up; one purchase may serve several shocks."
-    solved, every = (
-        max(map(len, comparison.alone.values())),
-        max(len(case.events) for case in comparison.cases.values()),
-    )
-    if solved < every:
-        said += f" Solved are the {solved:,} of {every:,} shocks with the largest gaps where nothing is bought."
-    if any(row.is_many for row in rows):
-        said += " A family or an ensemble is one row; --all lists each shock."
+    said += _solved_sentence(comparison)
+    said += " A family or an ensemble is one row; --all lists each shock." * any(row.is_many for row in rows)
     is_stopped = any(each.status == "stopped" for shocks in comparison.alone.values() for each in shocks)
     said += " ?: not known or not proven, since the search was stopped." if is_stopped else ""
     left = sum(len(row.shocks) for row in rows[MOST_LONE_ROWS:])
-    what = "are not shown" if is_stopped else "cost less and are not shown"
-    return said + (f" {plural(left, 'more shock')} {what}." if left > 0 else "")
+    what = f" {plural(left, 'more shock')} {'' if is_stopped else 'cost less and '}are not shown."
+    return said + what * (left > 0)
+
+
+def _solved_sentence(comparison: Comparison) -> str:
+    every = max(len(case.events) for case in comparison.cases.values())
+    solved = max(map(len, comparison.alone.values()))
+    said = f" Solved are the {solved:,} of {every:,} shocks with the largest gaps where nothing is bought."
+    return said * (solved < every)
 
 
 def _lone_cell(found: LoneShock | None) -> Text:

@@ -427,17 +427,20 @@ def _cases_table(comparison: Comparison) -> Table:
         amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
         return _survived_cell(comparison.cases[case], result).append(f"\n{amount}")
 
-    caption = "Shocks survived; below it the total cost where all are, else the gap of all shocks (✗)."
-    if any(column.result.given is not None for column in comparison.columns):
-        caption += " A plan that is given is judged once, under the budget of the file: it is the same under any other."
     return cross_table(
         f"Cases and budgets, {next(iter(comparison.cases.values())).money}",
         "",
         [budget_text(budget) for budget in budgets],
         [(case, [cell(case, budget) for budget in budgets]) for case in comparison.cases],
-        caption=caption,
+        caption=_cases_caption(comparison),
         labels={"max_width": LABEL_WIDTH + 10},
     )
+
+
+def _cases_caption(comparison: Comparison) -> str:
+    has_given = any(column.result.given is not None for column in comparison.columns)
+    given = " A plan that is given is judged once, under the budget of the file: it is the same under any other."
+    return f"Shocks survived; below it the total cost where all are, else the gap of all shocks (✗).{given * has_given}"
 
 
 def column_title(found: Comparison, column: ComparisonColumn) -> str:

@@ -86,12 +86,17 @@ def _shortest_text(instance: Instance, breaking: Sequence[Exposure], *, with_pla
     equal, lasts = sum(_months_text(each) == months for each in judged), f"{months} months"
     lasts += " with the plan" * with_plan
     among = f", for {equal:,} of them, among them" if equal > 1 else ":"
-    since = f"from {every[0][first].year} on (the first shock of the file begins in {start}) " if first else ""
+    since = f"from {every[0][first].year} on (the first shock of the file begins in {start}) " * (first > 0)
     if math.isinf(least.months):
         yield f"{since}every floor holds for ever{' with the plan' * with_plan}"
     else:
         yield f"{since}the shortest time is {lasts}{among} {where}"
-    before = min((time for times in every for time in times[:first]), key=lambda time: time.months, default=least)
+    yield from _text_before(least, [time for times in every for time in times[:first]])
+
+
+def _text_before(least: SurvivalTime, times: Sequence[SurvivalTime]) -> Iterator[str]:
+    """Yield the shortest of the times before the first shock, if it is shorter than the `least` from then on."""
+    before = min(times, key=lambda time: time.months, default=least)
     if before.months < least.months:
         yield f"at the start of {before.year}, before that shock, it is {_months_text(before)} months"
 
