@@ -76,8 +76,8 @@ def _figures(result: Result) -> dict[str, Any]:
     """Return the figures of a plan for JSON; those that a result does not have are null."""
     whole, kept = result.to_dict(whole=False), result.shocks_survived
     last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
-    names = ("status", "survives", "survival_gap", "gap_bound", "total_cost", "bound", "price_of_survival", "outlay")
-    return {name: whole[name] for name in (*names, "mip_gap")} | {
+    names = ("status", "survives", "survival_gap", "worst_gap", "gap_bound", "total_cost", "bound", "mip_gap")
+    return {name: whole[name] for name in (*names, "price_of_survival", "outlay")} | {
         "shocks": len(result.shocks),
         "survived": list(kept),
         "failed": [outcome.name for outcome in result.shocks if outcome.fails],
