@@ -94,7 +94,7 @@ def best_excused_plan(
     shares: Sequence[SurvivalShare],
     gaps: Vector,
     solve: Callable[[frozenset[int]], ExcusedPlan | None],
-    left_by: Callable[[ExcusedPlan], Vector],
+    gaps_left: Callable[[ExcusedPlan], Vector],
 ) -> ExcusedPlan | None:
     """Return the cheapest plan over several choices of the samples that may fail; None if none has a plan.
 
@@ -103,7 +103,7 @@ def best_excused_plan(
         shares: the ensembles of which only a share has to be survived.
         gaps: by shock, the gap under a starting plan.
         solve: returns the best plan for a choice; None if it has none.
-        left_by: returns by shock the gap that a plan leaves where floors fail.
+        gaps_left: returns by shock the gap that a plan leaves where floors fail.
     """
     best: ExcusedPlan | None = None
     chosen, tried = largest_samples(shares, gaps), set[frozenset[int]]()
@@ -114,7 +114,7 @@ def best_excused_plan(
             break
         if best is None or plan.found.objective < best.found.objective:
             best = plan
-        left, price = left_by(plan), floor_prices(tree, plan.found.duals)
+        left, price = gaps_left(plan), floor_prices(tree, plan.found.duals)
         # Samples that still fail stay excused; the others are replaced by those that cost most to survive.
         chosen = largest_samples(shares, np.where(left > 0.0, price.max(initial=0.0) + left + 1.0, price))
     return best
@@ -218,13 +218,10 @@ class ConstraintGeneration(Search):
         if is_in_model:
             self.model.start = best.start(self.tree, self.model)
             return
-        self._known_plan = best
-        if new := self.enter_shock_numbers(
-            [*sorted(self._known_plan.excused), *self.listed.numbers(self._known_plan.shocks)]
-        ):
+        if new := self.enter_shock_numbers([*sorted(best.excused), *self.listed.numbers(best.shocks)]):
             self.model.add_shocks(new)
-        self._next_lp = None
-        self.plans, self.model.start = self._known_plan.plans(self.tree), self._known_plan.start(self.tree, self.model)
+        self._known_plan, self._next_lp = best, None
+        self.plans, self.model.start = best.plans(self.tree), best.start(self.tree, self.model)
 
     def _gaps_left(self, plan: ExcusedPlan) -> Vector:
         """Return by shock the gap that a plan leaves where floors fail."""

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from optimizer.algorithms.problem import SearchResult
 from optimizer.cli.app import app
 from optimizer.errors import ExitCode
 from optimizer.formulation import first_stage_model
-from optimizer.solver import Clock
-from optimizer.studies.conclusion import NO_PRICE, run_record
+from optimizer.solver import Clock, Settings
+from optimizer.studies.conclusion import NO_PRICE, RESERVE, run_record, solve_instance
 from tests.independent import optimum
 from tests.independent.drawn import drawn
 
@@ -210,3 +211,18 @@ def test_bounds_against_an_adversary_hold_wherever_a_search_is_stopped(stop_afte
             assert found.bound <= known.measure * (1 + 1e-6)
         seen.add((found.status, found.bound is None))
     assert seen == {("stopped", True), ("gap", False)}
+
+
+def test_the_plan_without_shocks_is_solved_after_the_time_limit_and_not_after_an_interrupt() -> None:
+    # A second late of 1,000: the reserve is 50 s. Without shocks 100 t a year are imported for five years at 60k.
+    late = time.perf_counter() - 1001.0
+    found = solve_instance(so.load(TINY), Settings(), Clock(1000.0, late))
+    assert found.calm_cost == pytest.approx(30e6)
+    assert NO_PRICE not in found.notes
+    stopped = solve_instance(so.load(TINY), Settings(), Clock(1000.0, late, interrupted=True))
+    assert stopped.calm_cost is None
+    assert NO_PRICE in stopped.notes
+    clock = Clock(1000.0, late)
+    with clock.with_reserve(RESERVE):
+        assert clock.left == pytest.approx(50.0, abs=1.0)
+    assert clock.is_over

@@ -184,8 +184,8 @@ MOST_CHANGES = 6
 MOST_MISSED = 8
 # Largest number of plans and of figures shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
-_COUNTS = ("its alternatives", *(f"{count} alternative{'s' * (count != 'one')}" for count in
-           ("one", "two", "three", "four", "five", "six")))  # fmt: skip
+_SEVERAL = ("two", "three", "four", "five", "six")
+_COUNTS = ("its alternatives", "one alternative", *(f"{count} alternatives" for count in _SEVERAL))
 
 
 def alternatives_part(

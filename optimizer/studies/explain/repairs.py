@@ -105,8 +105,8 @@ def _without_total_budget(what_ifs: TimedWhatIfs, result: Result, repair: Repair
         return repair
     free = with_budget(what_ifs.instance, None)
     found = what_ifs.ask("the least gap at any budget", free)
+    what_ifs.is_cut_short |= found.status == "stopped"
     if not math.isfinite(found.cost) or found.gap >= result.survival_gap * (1.0 - PLAN_GAP):
-        what_ifs.is_cut_short |= found.status == "stopped"
         return repair
     evaluator = what_ifs.solver.evaluator(free)
     left = evaluator.gaps(evaluator.plan_values([found.plan]), what_ifs.solver.clock)
