@@ -72,8 +72,9 @@ def shortest_times(instance: Instance, lines: Sequence[ChokepointLine], most: in
     said += [f"and {len(ordered) - most} more"] * (len(ordered) > most)
     least = min((worst[0] for worst, _ in found), default=0.0)
     before, year = min((shortest(line, range(first)) for line in losses), default=(YEAR, 0))
-    earlier = f"at the start of {year}, before the first shock of the file: {short(before)} months"
-    return (*said, *[earlier] * (before < min(least, YEAR)))
+    if before < min(least, YEAR):
+        said += [f"at the start of {year}, before the first shock of the file: {short(before)} months"]
+    return tuple(said)
 
 
 def shortest_head(instance: Instance) -> str:
