@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import chokepoint_name, cut_words, first_year_of_shocks, no_shock_note
@@ -62,19 +63,19 @@ def shortest_times(instance: Instance, lines: Sequence[ChokepointLine], most: in
     """
     years, losses = instance.horizon.years, [line for line in lines if line.kind in ("stage", "shock")]
     first, _ = first_year_of_shocks(instance)
-
-    def shortest(line: ChokepointLine, some: range) -> tuple[float, int]:
-        return min(((_span(line, i), years[i]) for i in some), default=(YEAR, 0))
-
-    found = [(shortest(line, range(first, len(years))), line) for line in losses]
-    ordered = sorted(((worst, line) for worst, line in found if worst[0] < YEAR), key=lambda item: item[0][0])
-    said = [_time_words(instance, line, *worst) for worst, line in ordered[:most]]
-    said += [f"and {len(ordered) - most} more"] * (len(ordered) > most)
-    least = min((worst[0] for worst, _ in found), default=0.0)
-    before, year = min((shortest(line, range(first)) for line in losses), default=(YEAR, 0))
-    if before < min(least, YEAR):
-        said += [f"at the start of {year}, before the first shock of the file: {short(before)} months"]
+    found = sorted(((_shortest(line, years, range(first, len(years))), line) for line in losses), key=itemgetter(0))
+    under = [(worst, line) for worst, line in found if worst[0] < YEAR]
+    said = [_time_words(instance, line, *worst) for worst, line in under[:most]]
+    said += [f"and {len(under) - most} more"] * (len(under) > most)
+    before, year = min((_shortest(line, years, range(first)) for line in losses), default=(YEAR, 0))
+    if before < min([YEAR, *(worst[0] for worst, _ in found[:1])]):
+        said.append(f"at the start of {year}, before the first shock of the file: {short(before)} months")
     return tuple(said)
+
+
+def _shortest(line: ChokepointLine, years: Sequence[int], some: range) -> tuple[float, int]:
+    """Return the least time of a line among some years, in months, and its year."""
+    return min(((_span(line, i), years[i]) for i in some), default=(YEAR, 0))
 
 
 def shortest_head(instance: Instance) -> str:
