@@ -63,17 +63,17 @@ def shortest_times(instance: Instance, lines: Sequence[ChokepointLine], most: in
     """
     years, losses = instance.horizon.years, [line for line in lines if line.kind in ("stage", "shock")]
     first, _ = first_year_of_shocks(instance)
-    found = sorted(((_shortest(line, years, range(first, len(years))), line) for line in losses), key=itemgetter(0))
+    found = sorted(((_least_time(line, years, range(first, len(years))), line) for line in losses), key=itemgetter(0))
     under = [(worst, line) for worst, line in found if worst[0] < YEAR]
     said = [_time_words(instance, line, *worst) for worst, line in under[:most]]
     said += [f"and {len(under) - most} more"] * (len(under) > most)
-    before, year = min((_shortest(line, years, range(first)) for line in losses), default=(YEAR, 0))
+    before, year = min((_least_time(line, years, range(first)) for line in losses), default=(YEAR, 0))
     if before < min([YEAR, *(worst[0] for worst, _ in found[:1])]):
         said.append(f"at the start of {year}, before the first shock of the file: {short(before)} months")
     return tuple(said)
 
 
-def _shortest(line: ChokepointLine, years: Sequence[int], some: range) -> tuple[float, int]:
+def _least_time(line: ChokepointLine, years: Sequence[int], some: range) -> tuple[float, int]:
     """Return the least time of a line among some years, in months, and its year."""
     return min(((_span(line, i), years[i]) for i in some), default=(YEAR, 0))
 
