@@ -82,7 +82,7 @@ _VALUES = {
     "studies.futures.study_result": ("FollowedPlan", "InformedOrder", "MeasuredCost", "QuestionTiming"),
     "studies.requirements_result": ("ConflictCase", "FundingStep"),
     "studies.sensitivity_result": (
-        "FirstOrderEffect", "Importance", "SwitchingValue", "TornadoBar", "VariantOutcome", "Weight",
+        "FirstOrderEffect", "Importance", "NoShockCost", "SwitchingValue", "TornadoBar", "VariantOutcome", "Weight",
     ),
     "studies.stress_result": (
         "BrokenShock", "Reinforcement", "Reinforcements", "SampleGroup", "Samples", "ServiceSpread", "Trial",

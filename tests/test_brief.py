@@ -326,14 +326,16 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     parts = make_brief(ranged, result, studies=[tornado, others]).to_dict()["parts"]
     (row,) = parts["figures"]["table"]["rows"]
     assert row[:3] == ["motors: quantity", "100 t/yr (×1)", "×0.7 … ×1.2"]
-    assert row[3].startswith("cost −")
+    assert row[3] == "price −5.2; cost −14"
     caption = parts["figures"]["table"]["caption"]
     first = (
         "Those that decide whether floors hold come first, then those that move the survival gap most, "
-        "then those that move the total cost most, which includes what is bought without any shock. A number"
+        "then those that move the price of survival most, 13.6M USD: the total cost less that of the cheapest "
+        "plan without shocks, with the same numbers. A number"
     )
     assert caption.startswith(first)
-    assert "the change of cost and of survival gap with this number alone at that end of its range" in caption
+    changes = "the change of the price of survival, of cost and of survival gap"
+    assert f"{changes} with this number alone at that end of its range" in caption
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
     assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]

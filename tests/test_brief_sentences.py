@@ -486,7 +486,7 @@ def test_an_end_of_a_range_at_which_no_plan_exists_says_so() -> None:
     # A cost of 10.57M, of which 10.35M is proven, beside one of 10M, of which 9.78M is: 10.35M − 10M to 10.57M − 9.78M.
     dear = replace(bar, high=replace(bar.high, cost=10.57e6, bound=10.35e6))
     wide = replace(found, base=replace(found.base, cost=10e6, bound=9.78e6), bars=(dear,))
-    assert figures(wide)["values"][0]["at_high"] == "cost +0.35 to +0.79"
+    assert figures(wide)["values"][0]["at_high"] == "price and cost +0.35 to +0.79"
 
 
 # Forms.

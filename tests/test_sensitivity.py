@@ -22,9 +22,10 @@ from optimizer.report.format import number_name, uncertain_text
 from optimizer.report.tables.sensitivity import sensitivity_parts
 from optimizer.solver import Progress, Settings
 from optimizer.studies import first_order
+from optimizer.studies import sensitivity as sensitivity_study
 from optimizer.studies.sensitivity import find_bands
-from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
-from tests.test_alternatives import three
+from optimizer.studies.sensitivity_result import Importance, NoShockCost, Sensitivity, TornadoBar, VariantOutcome
+from tests.test_alternatives import plant, three
 from tests.test_cli import diversify
 
 EXACT = Settings(mip_gap=0.0, accuracy=0.0)
@@ -81,6 +82,96 @@ def test_the_verdict_flips_where_the_money_runs_out() -> None:
     assert flip.other <= 600 <= flip.same
     assert flip.same - flip.other <= 3
     assert bar.effect(found.base)[0]
+
+
+def bought_abroad(survival: float = 0.6, cost: float = 50, **ranges: dict[str, Any]) -> so.Instance:
+    """100 t of imports at 2 a tonne; without them a share has to be served by a, at 10 a tonne of capex."""
+    data = three()
+    data["options"] = {"a": plant(10, 100, cost=cost)}
+    data["processes"]["imports"]["cost"] = 2
+    data["demands"]["motors"]["survival"] = survival
+    data["ranges"] = {path.replace("__", "."): spec for path, spec in ranges.items()}
+    return so.read(data)
+
+
+def prices(found: Sensitivity) -> list[tuple[Any, Any]]:
+    """Of both ends of the only bar: the changes of the price of survival and of the total cost."""
+    ends = (only(found).low, only(found).high)
+    return [(end.price_change(found.base).value, end.cost_change(found.base).value) for end in ends]
+
+
+def test_a_price_that_is_paid_without_shocks_too_does_not_change_the_price_of_survival_by_hand() -> None:
+    # The plant costs 50 a tonne to run and stands idle: 60 t of it cost 600 beside 100 t of imports at 2, 200 in all.
+    found = so.sensitivity(bought_abroad(processes__imports__cost={"low": 1, "high": 4}), settings=EXACT)
+    assert found.base.no_shock is not None
+    assert (found.base.cost, found.base.no_shock.cost) == (pytest.approx(800), pytest.approx(200))
+    assert found.base.price_of_survival == pytest.approx(600)
+    assert prices(found) == [(pytest.approx(0), pytest.approx(-100)), (pytest.approx(0), pytest.approx(200))]
+    low, high = only(found).low, only(found).high
+    assert (low.price_of_survival, high.price_of_survival) == (pytest.approx(600), pytest.approx(600))
+    assert not high.price_change(found.base).is_proven
+    assert high.cost_change(found.base).is_proven
+    assert only(found).effect(found.base) == (False, 0, 0, pytest.approx(200))
+
+
+def test_a_number_can_change_the_price_of_survival_alone_by_hand() -> None:
+    # Every tonne has to survive: 100 t of a at 10, which run for nothing. Only without shocks imports are bought.
+    instance = bought_abroad(1.0, 0, processes__imports__cost={"low": 1, "high": 4})
+    found = so.sensitivity(instance, settings=EXACT)
+    assert found.base.price_of_survival == pytest.approx(1000 - 200)
+    assert prices(found) == [(pytest.approx(100), pytest.approx(0)), (pytest.approx(-200), pytest.approx(0))]
+    assert only(found).effect(found.base) == (False, 0, pytest.approx(200), 0)
+
+
+def test_numbers_that_count_in_shocks_alone_need_no_other_plan_without_shocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    solved = list[float]()
+    find = sensitivity_study.search_no_shock
+
+    def counted(instance: so.Instance, *known: Any) -> Any:
+        solved.append(instance.demands["motors"].survival.at(2026))
+        return find(instance, *known)
+
+    monkeypatch.setattr(sensitivity_study, "search_no_shock", counted)
+    # Of 100 t 50 to 80 have to be served; 60 of them cost 600. The cut hits all imports, or nine tenths of them.
+    floor = bought_abroad(demands__motors__survival={"low": 0.5, "high": 0.8})
+    found = so.sensitivity(floor, settings=replace(EXACT, jobs=1), flips=False)
+    assert prices(found) == [(pytest.approx(-100), pytest.approx(-100)), (pytest.approx(200), pytest.approx(200))]
+    cut = bought_abroad(shocks__stop__cuts__0__severity={"low": 0.9, "high": 1})
+    found = so.sensitivity(cut, settings=replace(EXACT, jobs=1), flips=False)
+    assert prices(found) == [(pytest.approx(-100), pytest.approx(-100)), (pytest.approx(0), pytest.approx(0))]
+    assert solved == [0.6, 0.6]
+    # A price of imports counts without shocks: two ends more.
+    so.sensitivity(
+        bought_abroad(processes__imports__cost={"low": 1, "high": 4}), settings=replace(EXACT, jobs=1), flips=False
+    )
+    assert len(solved) == 5
+
+
+def test_no_digit_of_the_price_is_claimed_that_neither_cost_proves() -> None:
+    # The price is 100 to 102 as it is and 108 to 113 there: 6 to 13 more. With one no-shock cost it is 7 to 11 more.
+    base = VariantOutcome("optimal", 1000, 999, no_shock=NoShockCost(899, 898, is_unchanged=True))
+    there = VariantOutcome("optimal", 1010, 1008, no_shock=NoShockCost(900, 897))
+    assert (base.proven_price.low, base.proven_price.high) == pytest.approx((100, 102), abs=1e-3)
+    assert (there.proven_price.low, there.proven_price.high) == pytest.approx((108, 113), abs=1e-3)
+    change = there.price_change(base)
+    assert (change.value, change.low, change.high) == pytest.approx((9, 6, 13), abs=1e-3)
+    same = replace(there, no_shock=base.no_shock).price_change(base)
+    assert (same.value, same.low, same.high) == pytest.approx((10, 8, 11), abs=1e-3)
+    unknown = replace(there, no_shock=None)
+    assert not unknown.price_change(base).is_proven
+    assert unknown.to_dict()["price_of_survival"] is None
+
+
+def test_without_shocks_there_is_no_price_and_costs_rank_the_numbers() -> None:
+    data = three() | {"shocks": {}, "ranges": {"processes.imports.capacity": {"low": 40, "high": 200}}}
+    found = so.sensitivity(so.read(data), settings=EXACT, flips=False)
+    assert (found.base.no_shock, found.base.price_of_survival) == (None, None)
+    # 60 t of a take the place of the imports: 600.
+    assert only(found).low.leading_change(found.base).value == pytest.approx(600)
+    (console := Console(width=120, file=io.StringIO())).print(*sensitivity_parts(found, 120))
+    said = " ".join(console.file.getvalue().split())
+    assert "imports: capacity moves the total cost most" in said
+    assert "no price of survival: the instance has neither shocks nor rules about surviving" in said
 
 
 def test_a_budget_outside_its_range_leaves_the_range_out_and_says_so() -> None:
@@ -328,6 +419,20 @@ def test_numbers_with_small_effects_are_judged_at_first_order_alone() -> None:
     assert other.cost == pytest.approx(100 * (40e3 - 65e3))
 
 
+def test_numbers_are_chosen_by_their_linear_effect_on_the_price_of_survival_by_hand() -> None:
+    # A tonne of imports at 3 more costs 300 with and without shocks; 1 more for each of the 60 t of a is 60 more.
+    ranges = {"processes__imports__cost": {"low": 2, "high": 5}, "options__a__capex": {"low": 10, "high": 11}}
+    found = so.sensitivity(bought_abroad(**ranges), settings=EXACT, flips=False, most=1)
+    assert [bar.number.name for bar in found.bars] == ["options.a.capex"]
+    (other,) = found.screened
+    assert (other.cost, other.price) == (pytest.approx(300), pytest.approx(0, abs=1e-6))
+    # A floor counts in shocks alone.
+    ranges = {"demands__motors__survival": {"low": 0.6, "high": 0.7}, **ranges}
+    effects = {each.name: each for each in so.sensitivity(bought_abroad(**ranges), flips=False, most=0).screened}
+    assert effects["demands.motors.survival"].price == pytest.approx(100)
+    assert effects["options.a.capex"].price == pytest.approx(60)
+
+
 def test_a_lead_time_is_solved_for_though_it_has_no_first_order_effect() -> None:
     # On line in 2030 only, the plant has to be of 40 t for the floors of 2029 and 2030, 140 t of which 100 t are in
     # stock: 20 t more at 200k. Of the stock 80 t are there from 2027 instead of 60: 20 t more, held for 2 years at 5k.
@@ -350,7 +455,7 @@ def test_a_shortage_cost_alone_says_what_a_gap_is_worth_and_changes_no_decision(
     price, worth = found.bars
     # At 10.5 the money buys 38.1 t.
     assert price.high.gap == pytest.approx(1000 * (60 - 400 / 10.5))
-    assert (worth.number.name, worth.effect(found.base)) == ("demands.motors.shortage_cost", (False, 0.0, 0.0))
+    assert (worth.number.name, worth.effect(found.base)) == ("demands.motors.shortage_cost", (False, 0.0, 0.0, 0.0))
     assert (worth.low.gap, worth.high.gap) == (pytest.approx(20_000), pytest.approx(20_000))
     assert [each["values_as_is"] for each in found.to_dict()["numbers"]] == [False, True]
     # Nor does it seem to matter at first order.
@@ -506,9 +611,10 @@ def test_a_number_without_a_first_order_effect_is_solved_for(tmp_path: Path) -> 
     assert len(solved) == 3
     assert not any(each.name in solved for each in found.screened)
     unseen = [each for each in so.sensitivity(instance, flips=False, most=0).screened if not each.is_judged]
-    assert {each.name for each in unseen} == solved - {
-        bar.number.name for bar in found.bars if "imports" in bar.number.name
-    }
+    # By linear effect the cut comes first: 10 in the price of survival. A tonne less of capacity costs 31, but 40
+    # without the embargo, for a plant of 1 t and what it makes in place of imports.
+    assert {each.name for each in unseen} == solved - {"shocks.embargo.cuts.0.severity"}
+    assert {each.name: each.price for each in found.screened}["processes.imports.capacity"] == pytest.approx(-9)
 
 
 def test_too_few_samples_are_refused() -> None:

@@ -93,7 +93,7 @@ def test_a_number_that_moves_nothing() -> None:
     ranges = {"options.gold.capex": {"low": 4000, "high": 6000}}
     found = so.sensitivity(instance_of(options=GOLDEN, ranges=ranges), flips=False)
     _, moves, changes = sentences(found)
-    assert moves == "No number moves the total cost by an amount that is proven."
+    assert moves == "No number moves the price of survival by an amount that is proven."
     assert changes == "At no end of a range are other options bought."
     unseen = replace(found, bars=(), screened=())
     assert sentences(unseen) == ("No number was looked at before the search was stopped.",)
@@ -110,7 +110,8 @@ def test_a_number_that_changes_what_is_bought() -> None:
     found = so.sensitivity(instance_of(options=GOLDEN, ranges=ranges), flips=False)
     _, moves, changes = sentences(found)
     ends = "−600 USD at its low end and no proven change at its high end"
-    assert moves == f"gold: capex moves the total cost most: {ends} (30 … 6,000 USD per t/yr)."
+    price = "The price of survival is 1,500 USD"
+    assert moves == f"{price}; gold: capex moves it most: {ends} (30 … 6,000 USD per t/yr)."
     assert changes.startswith("Other options are bought at an end of the range of 1 number: ")
 
 

@@ -38,6 +38,7 @@ from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_o
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import ModelWriter
 from optimizer.instance.altered import without_disruptions
+from optimizer.instance.derived import is_disrupted
 from optimizer.instance.schema import Future, Instance
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
@@ -203,11 +204,14 @@ def exact_no_shock(
     """
     if known is not None and known.no_shock is not None:
         return known.no_shock
-    if not instance.events and not instance.rule_paths:
+    if not is_disrupted(instance):
         return None
     left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)
-    exact = replace(settings, mip_gap=min(settings.mip_gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
-    return no_shock_plan(instance, exact, Clock(left))
+    return no_shock_plan(instance, _exact_settings(settings), Clock(left))
+
+
+def _exact_settings(settings: Settings) -> Settings:
+    return replace(settings, mip_gap=min(settings.mip_gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
 
 
 def no_shock_plan(
@@ -218,18 +222,39 @@ def no_shock_plan(
     `writer` is that of a search, whose model without shocks is this plan's if no rules about surviving apply.
     """
     variant = without_disruptions(instance)
-    if writer is not None and (instance.rule_paths or writer.tree is not instance.tree):
-        writer = None
-    found = ShockModel(variant, (), settings, clock, ignore, writer, pseudo_costs={}).minimise_objective()
+    found = _search_no_shock(instance, variant, settings, clock, writer)
     if found is None or found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.builder, found.values.tolist(), found.objective)
+
+
+def _search_no_shock(
+    instance: Instance, variant: Instance, settings: Settings, clock: Clock, writer: ModelWriter | None
+) -> SearchResult | None:
+    """Search for the cheapest plan of the variant of an instance that has neither shocks nor rules about surviving."""
+    if writer is not None and (instance.rule_paths or writer.tree is not instance.tree):
+        writer = None
+    return ShockModel(variant, (), settings, clock, ignore, writer, pseudo_costs={}).minimise_objective()
 
 
 def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:
     """Return the cost of the no-shock plan; None as in `exact_no_shock`."""
     found = exact_no_shock(instance, settings, clock)
     return None if found is None else found.total_cost
+
+
+def search_no_shock(
+    instance: Instance, settings: Settings, clock: Clock, writer: ModelWriter | None = None
+) -> SearchResult | None:
+    """Return the search for the no-shock plan, with its proven lower bound; None if it finds no plan in time.
+
+    It is as near as for `exact_no_shock` unless the time runs out. `writer` is that of `no_shock_plan`.
+    """
+    if clock.is_over:
+        return None
+    with clock.for_at_most(NO_SHOCK_SECONDS):
+        found = _search_no_shock(instance, without_disruptions(instance), _exact_settings(settings), clock, writer)
+    return None if found is None or found.values is None else found
 
 
 def with_regret(instance: Instance, future: Future, result: Result, alone: FutureOptimum) -> FutureResult:

@@ -33,6 +33,27 @@ def without_disruptions(instance: Instance) -> Instance:
     return with_policy(without_shocks(instance), min_time_to_survive=())
 
 
+def has_same_no_shock_plan(one: Instance, other: Instance) -> bool:
+    """Check that two instances of one horizon differ at most in what counts in shocks alone.
+
+    That is shocks, ensembles, the adversary, floors, the price of gaps, and rules about surviving; ranges do not count.
+    """
+    left_out = {"shocks", "ensembles", "adversary", "demands", "policy", "scenarios", "ranges"}
+    return (
+        _without_floors(one) == _without_floors(other)
+        and _rules_without_shocks(one) == _rules_without_shocks(other)
+        and all(getattr(one, name) == getattr(other, name) for name in type(one).model_fields if name not in left_out)
+    )
+
+
+def _without_floors(instance: Instance) -> dict[str, Any]:
+    return {d: demand.model_copy(update={"survival": None}) for d, demand in instance.demands.items()}
+
+
+def _rules_without_shocks(instance: Instance) -> Any:
+    return instance.policy.model_copy(update={"gap_price": None, "min_time_to_survive": ()})
+
+
 def without_ensembles(instance: Instance) -> Instance:
     """Return the instance with its listed shocks only."""
     return instance.replacing(ensembles={})

@@ -263,6 +263,11 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
     return tuple({o: share * size for o, size in sizes.items()} for share, sizes in shares)
 
 
+def is_disrupted(instance: Instance) -> bool:
+    """Whether an instance has shocks or rules about surviving."""
+    return bool(instance.events or instance.rule_paths)
+
+
 def is_bought(instance: Instance, option: str, size: float) -> bool:
     """Return whether a size exceeds the threshold below which the audit cannot distinguish it from zero."""
     return size > size_thresholds(instance)[0][option]

@@ -23,10 +23,11 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, field_unit
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
-from optimizer.report.format import plural
+from optimizer.report.format import plural, uncertain_text
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -390,3 +391,23 @@ def weighted_basis(numbers: Sequence[SourcedNumber], money: Mapping[str, float])
         name: sum(money[o] * getattr(part, name) for o, part in parts.items()) / total for name in (*BASES, "ranged")
     }
     return BasisShares(sum(part.numbers for part in parts.values()), **shares)
+
+
+def value_as_is(instance: Instance, result: Result, number: UncertainNumber) -> str:
+    """Return a number's value in the plan's file; for a factor, its input too: ``100 (×1)``."""
+    value, found = uncertain_text(instance, number, 0), _input_of(result.data, number)
+    amounts = list(found.values()) if isinstance(found, Mapping) else [found]
+    if not all(isinstance(amount, int | float) for amount in amounts):
+        return value
+    ends = dict.fromkeys(si(end) for end in (min(amounts), max(amounts)))
+    return f"{' to '.join(ends)} {field_unit(instance, number.first.place)} ({value})".replace("  ", " ")
+
+
+def _input_of(data: Mapping[str, Any], number: UncertainNumber) -> Any:
+    """Return the number or series of which a range gives factors; None if it gives none, or has several inputs."""
+    if len(number.inputs) > 1 or not number.first.is_factor:
+        return None
+    found: Any = data
+    for key in number.first.place:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found or None

@@ -21,15 +21,13 @@ from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import repair_sentences, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (
-    boxes_note,
     count_numbers,
     deciding_text,
-    discovery_notes,
-    failure_headline,
-    samples_note,
+    price_name,
+    price_text,
+    ranked_name,
     screening_note,
     without_plan,
-    worst_shocks,
 )
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
 from optimizer.report.tables.stress import (
@@ -43,15 +41,23 @@ from optimizer.report.tables.stress import (
     varied_name,
     weak_spot,
 )
+from optimizer.report.tables.time_to_survive import (
+    boxes_note,
+    discovery_notes,
+    failure_headline,
+    samples_note,
+    worst_shocks,
+)
 from optimizer.studies.alternatives_result import OPTION_VERDICTS, Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
+from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.studies.discovery_result import Discovery
 from optimizer.studies.explanation import Explanation, PartValue
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.sensitivity_result import FirstOrderEffect, Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress_result import Stress
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si, signed_amount
@@ -233,28 +239,46 @@ def _screened_numbers(found: Sensitivity) -> str:
     judged = [each for each in found.screened if each.is_judged]
     if not judged:
         return screening_note(found)
-    effects = [("total cost", max(abs(each.cost or 0.0) for each in judged))]
+    effects = [_largest_effect(found, judged)]
     if found.base.gap > 0:
         effects.insert(0, ("survival gap", max(abs(each.gap or 0.0) for each in judged)))
     most = " or ".join(f"the {what} by more than {si(amount, found.instance.money)}" for what, amount in effects)
     return f"{screening_note(found)} By linear effect none of them moves {most}."
 
 
+def _largest_effect(found: Sensitivity, judged: Sequence[FirstOrderEffect]) -> tuple[str, float]:
+    """Return the largest linear effect on the price of survival, or on the total cost if not all prices are known."""
+    prices = [abs(each.price) for each in judged if each.price is not None]
+    if len(prices) == len(judged):
+        return price_name(found), max(prices)
+    return "total cost", max(abs(each.cost or 0.0) for each in judged)
+
+
 def _moves_most(found: Sensitivity) -> str:
     base, money = found.base, found.instance.money
-
-    def size(bar: TornadoBar) -> float:
-        return max((e.cost_change(base).size for e in (bar.low, bar.high) if e.has_plan and e.is_settled), default=0.0)
-
-    most = max(found.bars, key=size)
-    if size(most) <= 0:
-        return "No number moves the total cost by an amount that is proven."
-    moves = [(side, end.cost_change(base)) for side, end in (("low", most.low), ("high", most.high))
-             if end.has_plan and end.is_settled]  # fmt: skip
+    most = max(found.bars, key=lambda bar: max((move.size for move in _moves_of(bar, base).values()), default=0.0))
+    moves = _moves_of(most, base)
+    if not any(move.size > 0 for move in moves.values()):
+        return _nothing_moves(found)
     ends = [f"{f'{difference_text(move)} {money}' if move.is_proven else 'no proven change'} at its {side} end"
-            for side, move in moves]  # fmt: skip
+            for side, move in moves.items()]  # fmt: skip
     name, between = number_name(found.instance, most.number), uncertain_text(found.instance, most.number, -1, 1)
-    return f"{name} moves the total cost most: {' and '.join(ends)} ({between})."
+    first = f"{name} moves the total cost"
+    if base.no_shock is not None:
+        first = f"The {price_name(found)} is {price_text(found)}; {name} moves it"
+    return f"{first} most: {' and '.join(ends)} ({between})."
+
+
+def _nothing_moves(found: Sensitivity) -> str:
+    is_same = all(end.is_alike(found.base) for bar in found.bars for end in (bar.low, bar.high))
+    where = "" if is_same else f" where floors {'hold' if found.base.gap <= 0 else 'fail'} as they do now"
+    return f"No number moves the {ranked_name(found)} by an amount that is proven{where}."
+
+
+def _moves_of(bar: TornadoBar, base: VariantOutcome) -> dict[str, ProvenDifference]:
+    """Return the changes that rank numbers, at the ends of a bar where floors hold or fail as in the base."""
+    ends = {"low": bar.low, "high": bar.high}
+    return {side: end.leading_change(base) for side, end in ends.items() if end.is_settled and end.is_alike(base)}
 
 
 def _changes(found: Sensitivity) -> str:

@@ -14,6 +14,9 @@ For this, the terms of the processes, segments and options that the number may c
 no model is solved. At a degenerate optimum, dual values may be those of the opposite direction; if floors fail, the
 cost is that of the unchanged plan and operation.
 
+The effect on the price of survival is that on the total cost less that on the cost of the no-shock plan, by the same
+means with the integers of the no-shock plan. It is not computed where the cost is that of an unchanged plan.
+
 The effect is no bound: if a number moves far, the optimal plan may change. For shortage costs, f excludes the gap. No
 effect is computed for dates, because rows of other periods have other dual values; for attacks that the adversary
 could afford; for a probability of 0; for numbers with which the plan is impossible; and for numbers with which the
@@ -37,6 +40,7 @@ from optimizer.algorithms.relaxed_floors import no_sample_may_fail
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError
+from optimizer.instance.altered import has_same_no_shock_plan, without_disruptions
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
@@ -47,8 +51,8 @@ from optimizer.solver import Clock, Settings, SolveResult, Vector, ignore
 from optimizer.studies.sensitivity_result import FirstOrderEffect
 from optimizer.tolerances import FEASIBILITY, ROUNDING
 
-# Key under which a worker keeps L of the unchanged instance, by the parts that are written.
-BASE = "base of linear effects"
+# Keys under which a worker keeps L of the unchanged instance, by the parts that are written; without shocks as well.
+BASE, NO_SHOCK_BASE = "base of linear effects", "base of linear effects on the no-shock plan"
 # Models with at most `FEW_LP_ROWS` rows are solved again for each number, which takes less time than writing them.
 # Numbers move by `STEP`, as a share of the distance to the end.
 FEW_LP_ROWS, STEP = 5_000, 1e-3
@@ -96,6 +100,11 @@ class PlanWithDuals:
         if found.gap > 0:
             return cls(values, cheapest, row_duals, bounds, shocks, "gap", is_small)
         return cls(values, values, row_duals, bounds, shocks, "cost", is_small)
+
+    @property
+    def has_least_cost(self) -> bool:
+        """Whether effects on the cost are those on the least one; if floors fail in a large model, they are not."""
+        return self.is_small or self.objective != "gap"
 
     def value(
         self,
@@ -218,9 +227,17 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], duals: Map
 
 
 def first_order_effect(
-    memory: Memory, instance: Instance, plan: PlanWithDuals, number: UncertainNumber, until: float
+    memory: Memory,
+    instance: Instance,
+    plan: PlanWithDuals,
+    no_shock: PlanWithDuals | None,
+    number: UncertainNumber,
+    until: float,
 ) -> FirstOrderEffect | None:
-    """Compute the linear effect of a number, as a task of a worker; None after the time `until`."""
+    """Compute the linear effect of a number, as a task of a worker; None after the time `until`.
+
+    `no_shock` is the no-shock plan, for the effect on the price of survival; None if it is unknown.
+    """
     if time.time() > until:
         return None
     first, unknown = number.first, FirstOrderEffect(number.name, None, None)
@@ -231,12 +248,32 @@ def first_order_effect(
         return unknown
     if number.is_rounded or _gains_probability(instance, moved):
         return unknown
-    change_of = _solve_change if plan.is_small else _estimate_change
-    found = change_of(memory.setdefault(BASE, {}), instance, moved, plan, number)
-    if found is None or not math.isfinite(sum(found)):
+    found = _change_of_plan(memory.setdefault(BASE, {}), instance, moved, plan, number)
+    if found is None:
         return unknown
     gap, cost = (change / STEP for change in found)
-    return FirstOrderEffect(number.name, gap, cost)
+    without = _change_without_shocks(memory, instance, moved, no_shock, number)
+    return FirstOrderEffect(number.name, gap, cost, None if without is None else cost - without / STEP)
+
+
+def _change_without_shocks(
+    memory: Memory, instance: Instance, moved: Instance, no_shock: PlanWithDuals | None, number: UncertainNumber
+) -> float | None:
+    """Return the change of the no-shock plan's cost in a small step; None if it is unknown."""
+    if no_shock is None or has_same_no_shock_plan(moved, instance):
+        return None if no_shock is None else 0.0
+    both = without_disruptions(instance), without_disruptions(moved)
+    found = _change_of_plan(memory.setdefault(NO_SHOCK_BASE, {}), *both, no_shock, number)
+    return None if found is None else found[1]
+
+
+def _change_of_plan(
+    known: dict[Any, Any], instance: Instance, moved: Instance, plan: PlanWithDuals, number: UncertainNumber
+) -> tuple[float, float] | None:
+    """Return the changes of gap and cost in a small step; None if they cannot be computed."""
+    change_of = _solve_change if plan.is_small else _estimate_change
+    found = change_of(known, instance, moved, plan, number)
+    return None if found is None or not math.isfinite(sum(found)) else found
 
 
 def _solve_change(
@@ -315,11 +352,12 @@ def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[
 def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
     """Return the names of the numbers with the largest effects, at most `most`: up to half by the effect on the gap.
 
-    Effects on the gap count above `negligible` money and come first, then those on the cost, each by falling size.
+    Effects on the gap count above `negligible` money and come first, then those on the price of survival, or on the
+    cost where that is unknown, each by falling size.
     Numbers without a computed effect are put in front of these, beyond `most`. The list is empty if `most` is 0.
     """
     gaps = {each.name: abs(each.gap) for each in effects if each.gap is not None}
-    costs = {each.name: abs(each.cost) for each in effects if each.cost is not None}
+    costs = {each.name: each.size[1] for each in effects if each.is_judged}
     of_gap = [name for name in sorted(gaps, key=lambda name: -gaps[name]) if gaps[name] > negligible]
     of_cost = sorted(costs, key=lambda name: -costs[name])
     chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])

@@ -1,6 +1,7 @@
 """Sensitivity of plan and cost to uncertain numbers: one at a time, their switching values, and all together.
 
-tornado           every number at its low and its high end, all others at their values
+tornado           every number at its low and its high end, all others at their values; the price of survival there is
+                  the total cost less that of the no-shock plan with the same numbers
 switching value   the point between the value and an end with another plan at which the plan changes, by bisection. A
                   plan is the set of options that are bought, and whether it survives. Changes that are reversed before
                   the end are not detected.
@@ -26,14 +27,14 @@ import numpy as np
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
-from optimizer.algorithms.problem import negligible_gap
+from optimizer.algorithms.problem import SearchResult, negligible_gap
 from optimizer.algorithms.relaxed_floors import excused_samples, failing_beyond_allowed, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
-from optimizer.algorithms.solving import no_shock_cost
+from optimizer.algorithms.solving import search_no_shock
 from optimizer.algorithms.workers import Task, own_clock
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.altered import without_attacks
-from optimizer.instance.derived import is_bought
+from optimizer.instance.altered import has_same_no_shock_plan, without_attacks, without_disruptions
+from optimizer.instance.derived import is_bought, is_disrupted
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known, with_numbers
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
@@ -48,6 +49,7 @@ from optimizer.studies.first_order import PlanWithDuals, first_order_effect, mos
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
     Importance,
+    NoShockCost,
     Sensitivity,
     SensitivityStatus,
     SwitchingValue,
@@ -76,6 +78,8 @@ class MovedNumbers:
     values: Mapping[str, float]  # the number, or factor, of each input, by path
     # Whether the gap is evaluated in the unchanged instance instead of at these numbers.
     takes_gap_as_is: bool = False
+    # The unchanged instance's no-shock cost if that with these numbers is asked for.
+    no_shock: NoShockCost | None = None
 
 
 def _find_moved(
@@ -104,7 +108,19 @@ def _find_moved(
         solver.start_from(plan, held)
         found = solver.ask()
         here = outcome(solver, variant, found)
+        if moved.no_shock is not None and here.has_plan:
+            is_same = has_same_no_shock_plan(variant, instance)
+            here = replace(here, no_shock=moved.no_shock if is_same else _no_shock_of(_find_no_shock(variant, solver)))
         return _with_gap_in(instance, solver, here, found) if moved.takes_gap_as_is and here.has_plan else here
+
+
+def _find_no_shock(instance: Instance, solver: WhatIfSolver) -> SearchResult | None:
+    """Find the no-shock plan of an instance that the solver has solved; None if the time is over."""
+    return search_no_shock(instance, solver.settings, solver.clock, solver.evaluator(instance).writer)
+
+
+def _no_shock_of(found: SearchResult | None, *, is_unchanged: bool = False) -> NoShockCost | None:
+    return None if found is None else NoShockCost(found.objective, found.bound, is_unchanged)
 
 
 def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
@@ -304,6 +320,7 @@ class _SensitivitySearch:
         self.base = VariantOutcome("stopped")
         self.tolerance_base: ToleranceBase | None = None
         self._duals: PlanWithDuals | None = None
+        self._no_shock_duals: PlanWithDuals | None = None
 
     def run(
         self, samples: int, seed: int, resolution: float, known: Result | None, most: int | None, *, has_flips: bool
@@ -328,7 +345,7 @@ class _SensitivitySearch:
 
         The dual values of its plan are kept for screening if there are more than `most` numbers.
         """
-        settings = self.settings
+        settings, no_shock = self.settings, None
         with WhatIfSolver(self.instance, before_tolerance_base(settings), self.clock, self.listener) as solver:
             if known is not None and known.bound is not None:
                 # The search only has to find the held shocks and dual values of the known plan.
@@ -339,8 +356,8 @@ class _SensitivitySearch:
             # The run time of the plan, also of a known one, decides whether worker processes pay off.
             self.seconds = max(self.found.seconds, 0.0 if known is None else known.seconds.get("total", 0.0))
             if math.isfinite(self.found.cost):
-                least = None if known is None else known.calm_cost
-                least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
+                no_shock = _find_no_shock(self.instance, solver) if is_disrupted(self.instance) else None
+                least = None if no_shock is None else no_shock.objective
                 tolerance_base = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 if self.found.status == "optimal" and not tolerance_base.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=tolerance_base.settings(settings))
@@ -348,15 +365,18 @@ class _SensitivitySearch:
                     tolerance_base = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 self.tolerance_base, self.settings = tolerance_base, tolerance_base.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
-            self._keep_dual_values(solver, most)
+            self.base = replace(self.base, no_shock=_no_shock_of(no_shock, is_unchanged=True))
+            self._keep_dual_values(solver, most, no_shock)
         return self.base
 
-    def _keep_dual_values(self, solver: WhatIfSolver, most: int | None) -> None:
-        """Keep the dual values of the latest plan, operated in all shocks that count, if screening is needed."""
+    def _keep_dual_values(self, solver: WhatIfSolver, most: int | None, no_shock: SearchResult | None) -> None:
+        """Keep dual values of the latest plan in all shocks that count and of the no-shock plan, if they are needed."""
         if most is not None and len(self.numbers) > most and solver.latest is not None:
             evaluator = solver.evaluator(self.instance)
             found = with_operation(self.instance, solver.latest, evaluator, self.settings, self.clock)
             self._duals = PlanWithDuals.of(found, self.instance)
+            if no_shock is not None and self._duals is not None and self._duals.has_least_cost:
+                self._no_shock_duals = PlanWithDuals.of(no_shock, without_disruptions(self.instance))
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
         """Keep `most` numbers with the largest linear effects; return the other effects, largest first.
@@ -377,7 +397,9 @@ class _SensitivitySearch:
         # Dual values cover only the attacks listed at current numbers, so the adversary's numbers cannot be judged.
         unseen = [each for each in self.numbers if self.lists_attacks and each.is_of_adversary]
         judged = [each for each in self.numbers if each not in unseen]
-        tasks = [Task(first_order_effect, (self.instance, self._duals, each, half)) for each in judged]
+        tasks = [
+            Task(first_order_effect, (self.instance, self._duals, self._no_shock_duals, each, half)) for each in judged
+        ]
         self.listener(Progress(task="which numbers matter by linear effect", total=len(tasks)))
         effects = list(filter(None, (effect for _, effect in self.executor.as_completed(tasks, self.clock))))
         self.is_complete = len(effects) == len(tasks)
@@ -398,7 +420,8 @@ class _SensitivitySearch:
 
     def tornado(self) -> list[TornadoBar]:
         """Return a bar for every number that was solved for at both ends."""
-        at_ends = [_move_number(number, end) for number in self.numbers for end in (-1.0, 1.0)]
+        moved = (_move_number(number, end) for number in self.numbers for end in (-1.0, 1.0))
+        at_ends = [replace(each, no_shock=self.base.no_shock) for each in moved]
         found = self.answers(at_ends, "each number at its ends")
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
         return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
@@ -421,8 +444,10 @@ class _SensitivitySearch:
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
         """Return whether no search was stopped and all numbers were evaluated."""
-        ends = {self.base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
-        return self.is_complete and not self.clock.interrupted and "stopped" not in ends
+        ends = [self.base, *(end for bar in bars for end in (bar.low, bar.high))]
+        has_prices = self.base.no_shock is None or all(end.no_shock or not end.has_plan for end in ends)
+        is_stopped = any(end.status == "stopped" for end in ends)
+        return self.is_complete and has_prices and not self.clock.interrupted and not is_stopped
 
     def _differs(self, at: VariantOutcome) -> bool:
         """Return whether an outcome is proven to have another plan than the base."""

@@ -28,6 +28,7 @@ from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array, ReadOnly
+from optimizer.results.result import price_of_survival
 from optimizer.results.saved import Bands, Spread, bought_in_samples_frame, finite_or_none
 from optimizer.studies.boxes import CONFIDENCE
 from optimizer.studies.comparison import union
@@ -39,6 +40,16 @@ SensitivityStatus = Literal["proven", "stopped", "none"]
 HARMONICS = 6
 RESAMPLES = 200
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
+
+
+@dataclass(frozen=True)
+class NoShockCost:
+    """Cost of the no-shock plan with changed numbers, and its proven lower bound; present value, money."""
+
+    cost: float
+    bound: float
+    # Whether it is that of the unchanged instance, for the numbers count in shocks alone: it cancels in differences.
+    is_unchanged: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,31 @@ class VariantOutcome:
     failed: int = 0  # number of shocks that are not survived
     bought: frozenset[str] = frozenset()  # the options that are bought
     gap_bound: float | None = 0.0  # proven lower bound of the gap; None if gaps have a price
+    # The no-shock plan's cost with the same numbers; None if it was not computed, or if nothing can disrupt.
+    no_shock: NoShockCost | None = None
+
+    @property
+    def price_of_survival(self) -> float | None:
+        """The total cost less that of the no-shock plan, with the same numbers; None if the latter is unknown."""
+        return price_of_survival(self.cost, self.no_shock.cost) if self.no_shock and self.has_plan else None
+
+    @property
+    def proven_price(self) -> ProvenDifference:
+        """The price of survival with its proven bounds; unbounded if it is unknown."""
+        if self.no_shock is None or not self.has_plan:
+            return _UNKNOWN
+        return ProvenDifference.of(self.no_shock.cost, self.no_shock.bound, self.cost, self.bound)
+
+    def price_change(self, base: "VariantOutcome") -> ProvenDifference:
+        """Return the change of the price of survival from the base, with its proven bounds; unbounded if unknown."""
+        if self.no_shock is not None and self.no_shock.is_unchanged:
+            return self.cost_change(base)
+        here, before = self.proven_price, base.proven_price
+        return ProvenDifference(here.value - before.value, here.low - before.high, here.high - before.low)
+
+    def leading_change(self, base: "VariantOutcome") -> ProvenDifference:
+        """Return the change that ranks numbers: of the price of survival, or of the cost if the base has no price."""
+        return self.cost_change(base) if base.no_shock is None else self.price_change(base)
 
     def cost_change(self, base: "VariantOutcome") -> ProvenDifference:
         """Return the change of cost from the base, with its proven bounds."""
@@ -74,6 +110,10 @@ class VariantOutcome:
         """Whether it is known if floors can be kept; a stopped search may have missed the plan that keeps them."""
         return self.status != "stopped" or (self.has_plan and self.gap <= 0)
 
+    def is_alike(self, base: "VariantOutcome") -> bool:
+        """Whether there is a plan, and floors hold or fail as in the base."""
+        return self.has_plan and (self.gap > 0) == (base.gap > 0)
+
     @property
     def state(self) -> tuple[bool, bool, frozenset[str]]:
         """Whether there is a plan, whether floors fail, and the options bought; equal for equal plans."""
@@ -82,9 +122,16 @@ class VariantOutcome:
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome for JSON, with None in place of numbers that are not finite."""
         data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
+        calm = data.pop("no_shock") or {"cost": None, "bound": None}
+        data |= {"no_shock_cost": calm["cost"], "no_shock_bound": calm["bound"]}
+        data["price_of_survival"] = self.price_of_survival
         data["status"] = "none" if self.status == "infeasible" else self.status
         data["gap"] = self.gap if self.gap > POSITIVE else 0.0
         return {key: finite_or_none(item) for key, item in data.items()}
+
+
+# A price of survival of which nothing is known.
+_UNKNOWN = ProvenDifference(math.nan, -math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -109,16 +156,18 @@ class TornadoBar:
     high: VariantOutcome
     flips: tuple[SwitchingValue, ...] = ()
 
-    def effect(self, base: VariantOutcome) -> tuple[bool, float, float]:
-        """Return whether survival changes, and the largest changes of gap and cost: the sort key of bars.
+    def effect(self, base: VariantOutcome) -> tuple[bool, float, float, float]:
+        """Return whether survival changes, and the largest changes of gap, price of survival and cost: the sort key.
 
         Ends that are not settled and changes that are not proven are ignored.
         """
         ends = tuple(each for each in (self.low, self.high) if each.is_settled)
         verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
         gaps = max((each.gap_change(base).size for each in ends), default=0.0)
-        costs = max((each.cost_change(base).size for each in ends if each.has_plan), default=0.0)
-        return verdict, gaps, costs
+        plans = [each for each in ends if each.has_plan]
+        prices = max((each.price_change(base).size for each in plans), default=0.0)
+        costs = max((each.cost_change(base).size for each in plans), default=0.0)
+        return verdict, gaps, prices, costs
 
     def to_dict(self) -> dict[str, Any]:
         """Return the bar for JSON."""
@@ -227,13 +276,14 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
 class FirstOrderEffect:
     """Linear effect of a number on the optimum: its derivative times the way to the end farther from its value.
 
-    `gap` and `cost` are money, None if the number has no linear effect. If floors fail in a large model, `cost` is
-    the change of cost with plan and operation fixed.
+    `gap`, `cost` and `price`, that on the price of survival, are money; None if the number has no linear effect. If
+    floors fail in a large model, `cost` is the change of cost with plan and operation fixed, and `price` is None.
     """
 
     name: str
     gap: float | None
     cost: float | None
+    price: float | None = None
 
     @property
     def is_judged(self) -> bool:
@@ -242,9 +292,10 @@ class FirstOrderEffect:
 
     @property
     def size(self) -> tuple[float, float]:
-        """Absolute changes of the gap and of the cost; infinite if not judged."""
-        gap, cost = (math.inf if change is None else abs(change) for change in (self.gap, self.cost))
-        return gap, cost
+        """Absolute changes of the gap and of the price of survival, or of the cost; infinite if not judged."""
+        ranked = self.cost if self.price is None else self.price
+        gap, size = (math.inf if change is None else abs(change) for change in (self.gap, ranked))
+        return gap, size
 
 
 @dataclass(frozen=True)
@@ -325,9 +376,16 @@ def tornado_ends_frame(found: Sensitivity) -> Frame:
         FrameColumn("cost", unit=money, form="exact"),
         FrameColumn("gap", unit=money, form="amount"),
         FrameColumn("shocks_failed", form="count"),
+        *FrameColumn.several("exact", money, "no_shock_cost", "price_of_survival"),
     )
+
+    def figures(end: VariantOutcome) -> tuple[float | None, ...]:
+        if not end.has_plan:
+            return (None,) * 5
+        return end.cost, end.gap, end.failed, end.no_shock.cost if end.no_shock else None, end.price_of_survival
+
     rows = (
-        (bar.number.name, name, value, end.status, *((end.cost, end.gap, end.failed) if end.has_plan else (None,) * 3))
+        (bar.number.name, name, value, end.status, *figures(end))
         for bar in found.bars
         for name, value, end in (("low", bar.number.first.low, bar.low), ("high", bar.number.first.high, bar.high))
     )

@@ -228,8 +228,8 @@ def test_what_is_proven_of_a_column_with_a_priced_gap_is_its_cost_with_the_gap()
     assert "gaps" not in enough
     ranges = {"demands.motors.shortage_cost": {"low": 0.9, "high": 1, "of": "value"}}
     found = sensitivity(so.with_budget(bulk(policy={"gap_price": 1}, ranges=ranges), 0))
-    assert ", with gaps at their price; " in shown._tornado_caption(found, gaps=True, is_wide=False)
-    assert "gaps at their price" not in shown._tornado_caption(found, gaps=False, is_wide=False)
+    assert ", with gaps at their price; " in shown._tornado_caption(found, gaps=True, is_wide=False, has_costs=False)
+    assert "gaps at their price" not in shown._tornado_caption(found, gaps=False, is_wide=False, has_costs=True)
 
 
 def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
@@ -253,8 +253,8 @@ def test_a_search_that_was_stopped_at_a_gap_does_not_say_that_floors_fail() -> N
     assert not VariantOutcome("stopped").is_settled
     ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
     (number,) = numbers_of(so.load(HERE.parents[1] / "instances" / "tiny.yaml", [ranges]).uncertain)
-    assert TornadoBar(number, base, failing).effect(base) == (True, 5.0, 0.0)
-    assert TornadoBar(number, base, stopped).effect(base) == (False, 0.0, 0.0)
+    assert TornadoBar(number, base, failing).effect(base) == (True, 5.0, 0.0, 0.0)
+    assert TornadoBar(number, base, stopped).effect(base) == (False, 0.0, 0.0, 0.0)
 
 
 def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:

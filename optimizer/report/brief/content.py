@@ -4,13 +4,12 @@ All writers draw the result of `Brief.to_dict`, which the JSON of the report has
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name, field_unit, makers_of, rules_in_force
-from optimizer.instance.ranges import UncertainNumber
+from optimizer.instance.derived import but_samples, display_name, makers_of, rules_in_force
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
@@ -46,9 +45,10 @@ from optimizer.report.format import (
     proven_cost,
     uncertain_text,
 )
+from optimizer.report.provenance import value_as_is
 from optimizer.report.tables.budgets import note_on_attacks, tolerance_note
 from optimizer.report.tables.explain import repair_sentences
-from optimizer.report.tables.sensitivity import count_numbers, notes_on_bars, screening_note
+from optimizer.report.tables.sensitivity import count_numbers, notes_on_bars, ranked_words, screening_note
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives
@@ -326,26 +326,6 @@ def _is_alike(one: Result, other: Result) -> bool:
     return all(math.isclose(getattr(one, key), getattr(other, key), rel_tol=SHOWN_SHARE) for key in figures)
 
 
-def _value_as_is(instance: Instance, result: Result, number: UncertainNumber) -> str:
-    """Return a number's value in the plan's file; for a factor, its input too: ``100 (×1)``."""
-    value, found = uncertain_text(instance, number, 0), _input_of(result.data, number)
-    amounts = list(found.values()) if isinstance(found, Mapping) else [found]
-    if not all(isinstance(amount, int | float) for amount in amounts):
-        return value
-    ends = dict.fromkeys(si(end) for end in (min(amounts), max(amounts)))
-    return f"{' to '.join(ends)} {field_unit(instance, number.first.place)} ({value})".replace("  ", " ")
-
-
-def _input_of(data: Mapping[str, Any], number: UncertainNumber) -> Any:
-    """Return the number or series of which a range gives factors; None if it gives none, or has several inputs."""
-    if len(number.inputs) > 1 or not number.first.is_factor:
-        return None
-    found: Any = data
-    for key in number.first.place:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found or None
-
-
 def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:
     """Return the part with the uncertain numbers that change the answer most."""
     title = "The numbers that decide"
@@ -358,7 +338,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
             missing_hint = missing_note = NO_RANGES
         return BriefPart("figures", title, (), None, missing_hint, missing_note=missing_note)
     rows = [
-        (number_name(instance, each.number), _value_as_is(instance, result, each.number),
+        (number_name(instance, each.number), value_as_is(instance, result, each.number),
          uncertain_text(instance, each.number, -1, 1), *(_end_text(found.base, end) for end in (each.low, each.high)))
         for each in found.bars[:MOST_FIGURES]
     ]  # fmt: skip
@@ -380,16 +360,17 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
     most = f"Of {plural(reached, 'uncertain number')} these {len(shown)} move most. " if reached > len(shown) else ""
     every = f"Of {count_numbers(found).removesuffix(',')}. " if missed else most
     note = f"{every}Those that decide whether floors hold come first, then those that move the survival gap most, "
-    note += "then those that move the total cost most, which includes what is bought without any shock."
+    ranked, changes = ranked_words(found)
+    note += f"then those that move the {ranked}."
     if missed:
         note += f" Not looked at, so that one of them may move more: {'; '.join(missed[:MOST_MISSED])}"
         more = len(missed) - MOST_MISSED
         note += f"; and {more} more." if more > 0 else "."
     note += " A number without a range in the file is taken as it is."
     note += (
-        " At low, at high: the change of cost and of survival gap with this number alone at that end of its range, and "
-        "the plan that is best there. The cost has in it what goes unserved without a shock, at its shortage cost. "
-        "This plan, held as it is, may fail there. –: no proven change"
+        f" At low, at high: the change of {changes} and of survival gap with this number alone at that end of its "
+        "range, and the plan that is best there. The cost has in it what goes unserved without a shock, at its "
+        "shortage cost. This plan, held as it is, may fail there. –: no proven change"
     )
     said = {_end_text(found.base, end) for each in shown for end in (each.low, each.high)}
     note += "".join(f"; {text}: {why}" for text, why in _END_MEANINGS.items() if text in said) + "."
@@ -410,13 +391,22 @@ def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:
         return "not known"
     if not (end.has_plan and base.has_plan):
         return "unusable" if end.status == "unusable" else "no plan"
-    cost, gap = end.cost_change(base), end.gap_change(base)
-    words = [f"cost {narrative.difference_text(cost, write=_signed_millions)}"] if cost.is_proven else []
+    gap, said = end.gap_change(base), _price_and_cost(base, end)
     if base.gap > 0 >= end.gap:
-        words.append("floors hold")
+        said.append("floors hold")
     elif gap.is_proven:
-        words.append(f"gap {narrative.difference_text(gap, write=_signed_millions)}")
-    return "; ".join(words) or "–"
+        said.append(f"gap {narrative.difference_text(gap, write=_signed_millions)}")
+    return "; ".join(said) or "–"
+
+
+def _price_and_cost(base: VariantOutcome, end: VariantOutcome) -> list[str]:
+    """Return the proven changes of price and cost; as one if they read alike."""
+    changes, words = {"cost": end.cost_change(base)}, dict[str, str]()
+    changes = changes if base.no_shock is None else {"price": end.price_change(base)} | changes
+    for name, change in changes.items():
+        text = narrative.difference_text(change, write=_signed_millions) if change.is_proven else ""
+        words[text] = f"{words[text]} and {name}" if text in words else name
+    return [f"{name} {text}" for text, name in words.items() if text]
 
 
 def _signed_millions(amount: float) -> str:

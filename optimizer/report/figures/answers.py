@@ -19,6 +19,7 @@ from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import heading, value_cells
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.render import VERDICT_WORDS
+from optimizer.report.tables.sensitivity import price_text, ranked_name
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives_result import OPTION_VERDICTS, Alternatives
@@ -234,12 +235,15 @@ def _sensitivity(found: Sensitivity) -> AnswerChart:
         return ChartRow(number_name(instance, bar.number), ", ".join(ends), tuple(parts))
 
     rows, left = _limited(map(row, found.bars))
+    is_priced = base.no_shock is not None
+    as_is = price_text(found) if is_priced else si(base.cost, instance.money, 4)
+    said = "It is the total cost less that of the cheapest plan without shocks, with the same numbers. " * is_priced
     return AnswerChart(
-        f"{instance.title}: what each uncertain number does to the cost",
+        f"{instance.title}: what each uncertain number does to the {ranked_name(found)}",
         rows,
         {"broken": "a floor fails there", "dearer": "dearer", "cheaper": "cheaper", "unknown": "not known"},
-        f"Change of the total cost ({si(base.cost, instance.money, 4)}) at either end of each number's range, all "
-        f"others at their values; present value, {instance.currency}. ✗: a floor fails there that holds as it is.",
+        f"Change of the {ranked_name(found)} ({as_is}) at either end of each number's range, all others at their "
+        f"values; present value, {instance.currency}. {said}✗: a floor fails there that holds as it is.",
         left=left,
     )
 
@@ -248,7 +252,7 @@ def _of_end(end: VariantOutcome, base: VariantOutcome) -> tuple[str, float, Tone
     """Return the change at an end of a range: in words, as an amount, and its tone."""
     if not end.has_plan or not end.is_settled:
         return ("no plan" if end.status in ("infeasible", "unusable") else "not known"), 0.0, "unknown"
-    change = end.cost_change(base)
+    change = end.leading_change(base)
     breaks = end.gap > 0 >= base.gap
     size = change.value if change.is_proven else 0.0
     tone: Tone = "broken" if breaks else "dearer" if size > 0 else "cheaper"

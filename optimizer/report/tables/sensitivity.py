@@ -1,31 +1,28 @@
-"""Tables of sensitivity: tornado, switching values, importance, and conditions of failure (scenario discovery)."""
+"""Tables of sensitivity: tornado, switching values and importance."""
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name, field_unit
+from optimizer.instance.derived import but_samples, display_name, is_disrupted
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
+    between,
     list_names,
     number_name,
     percent,
     plural,
     share_text,
-    shock_title,
     uncertain_text,
 )
 from optimizer.report.narrative import GAPS_PRICED, difference_text, gap_accuracy_text, tolerance_text
-from optimizer.report.tables.render import CellRenderer, closing_lines, cross_table, screen_table
-from optimizer.studies.boxes import Bounds
-from optimizer.studies.discovery_result import Discovery, FailureBox, SampleDimension
+from optimizer.report.tables.render import closing_lines, cross_table, screen_table
 from optimizer.studies.sensitivity_result import (
     Importance,
     Sensitivity,
@@ -34,13 +31,14 @@ from optimizer.studies.sensitivity_result import (
     VariantOutcome,
     Weight,
 )
-from optimizer.units import EXACT, fixed, si
+from optimizer.tolerances import SHOWN_SHARE
+from optimizer.units import EXACT, fixed, si, si_up
 
 # Width of a bar on each side of its line, characters.
 HALF_WIDTH = 8
-# From this width on, changes of the cost are drawn as bars.
+# From this width on, the changes that rank the numbers are drawn as bars.
 WIDTH_WITH_BARS = 100
-# From this width on, changes of the cost that are ranges stand on one line.
+# From this width on, changes that are ranges stand on one line, and those of the cost stand beside gaps.
 WIDTH_WITH_RANGES = 140
 
 
@@ -90,14 +88,34 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
     if decisive:
         names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
         ranges = "its range" if len(decisive) == 1 else "their ranges"
-        return f"{len(decisive)} alone can {change} at an end of {ranges}: {names}"
+        most = f"; of the others {moved}" if (moved := _movers_text(found)) else ""
+        return f"{len(decisive)} alone can {change} at an end of {ranges}: {names}{most}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
-    first = found.bars[0]
-    _, gap, cost = first.effect(found.base)
-    most = f"; {number_name(found.instance, first.number)} moves the {'gap' if gap > 0 else 'cost'} most"
-    return f"{settled}none alone changes that {verdict}{most if max(gap, cost) > 0 else ''}"
+    most = f"; {moved}" if (moved := _movers_text(found)) else ""
+    return f"{settled}none alone changes that {verdict}{most}"
+
+
+def _movers_text(found: Sensitivity) -> str:
+    """Name the numbers that move the gap and the price most, or the total cost where no price moves."""
+    effects = [(bar, effect) for bar in found.bars if not (effect := bar.effect(found.base))[0]]
+    names, moved = ("", "gap", price_name(found), "total cost"), dict[str, list[str]]()
+    for i in (1, 2 if any(effect[2] > 0 for _, effect in effects) else 3):
+        most = max(effects, key=lambda pair: pair[1][i], default=None)
+        if most is not None and most[1][i] > 0:
+            moved.setdefault(number_name(found.instance, most[0].number), []).append(f"the {names[i]}")
+    return " and ".join(f"{number} moves {' and '.join(parts)} most" for number, parts in moved.items())
+
+
+def price_name(found: Sensitivity) -> str:
+    """Return the name of the total cost less the no-shock cost; floors of the unchanged instance hold, or not."""
+    return "price of survival" if found.base.gap <= 0 else "price of the plan"
+
+
+def ranked_name(found: Sensitivity) -> str:
+    """Return the name of the amount whose changes rank the numbers: the total cost if there is no price."""
+    return "total cost" if found.base.no_shock is None else price_name(found)
 
 
 def _verdict_words(found: Sensitivity) -> tuple[str, str]:
@@ -131,7 +149,7 @@ def _tornado_table(found: Sensitivity, width: int) -> Table:
     base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
     settled = [end for bar in found.bars for end in (bar.low, bar.high) if end.is_settled]
     gaps = any(end.gap > 0 for end in (base, *settled))
-    most = max((end.cost_change(base).size for end in settled if end.has_plan), default=0)
+    most = max((end.leading_change(base).size for end in settled if end.has_plan), default=0)
     # By head: a writer of cells and their layout.
     number = {"justify": "right", "overflow": "fold", "no_wrap": True}
     folded: dict[str, Any] = {"justify": "right", "overflow": "fold", "min_width": 9}
@@ -139,10 +157,14 @@ def _tornado_table(found: Sensitivity, width: int) -> Table:
         # Ranges of changes are broken into lines before names are.
         folded["ratio"] = 1
     columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
-        "Low … high": (lambda bar: _in_lines(found.instance, bar.number, -1, 1), number),
-        f"Cost\nchange\nat low,\n{money}": (lambda bar: _change_cell(bar.low, base), folded),
-        f"Cost\nchange\nat high,\n{money}": (lambda bar: _change_cell(bar.high, base), folded),
+        "Low … high": (lambda bar: _in_lines(found.instance, bar.number, -1, 1), number)
     }
+    ranked = "Cost" if base.no_shock is None else price_name(found).capitalize().replace(" of ", " of\n")
+    columns[f"{ranked}\nchange\nat low,\n{money}"] = (lambda bar: _change_cell(bar.low, base), folded)
+    columns[f"{ranked}\nchange\nat high,\n{money}"] = (lambda bar: _change_cell(bar.high, base), folded)
+    if has_costs := base.no_shock is not None and (not gaps or width >= WIDTH_WITH_RANGES):
+        columns[f"Cost\nchange\nat low,\n{money}"] = (lambda bar: _cost_cell(bar.low, base), folded)
+        columns[f"Cost\nchange\nat high,\n{money}"] = (lambda bar: _cost_cell(bar.high, base), folded)
     if gaps:
         columns[f"Gap left\nat low,\n{money}"] = (lambda bar: _gap_cell(bar.low), number)
         columns[f"Gap left\nat high,\n{money}"] = (lambda bar: _gap_cell(bar.high), number)
@@ -155,37 +177,77 @@ def _tornado_table(found: Sensitivity, width: int) -> Table:
         "Uncertain number",
         list(columns),
         rows,
-        caption=_tornado_caption(found, gaps=gaps, is_wide=is_wide),
+        caption=_tornado_caption(found, gaps=gaps, is_wide=is_wide, has_costs=has_costs),
         labels={"ratio": 3},
         layouts={head: layout for head, (_, layout) in columns.items()},
         expand=True,
     )
 
 
-def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
+def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool, has_costs: bool) -> str:
     base, money = found.base, found.instance.money
     parts = [
         "Each number alone at its low and its high end, all others at their values, with the plan that is best if "
         "the number is known; the plan of the file, held as it is, may fail there (--discover)."
     ]
     gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
-    parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
-    left = "; gap left: the survival gap itself" if gaps else ""
-    parts.append(f"Cost change: from that cost, which includes what is bought without any shock{left}.")
+    price = "" if base.no_shock is None else f"{price_name(found)} {price_text(found)}, "
+    parts.append(f"As it is: {price}total cost {si(base.cost, money, digits=4)}{gap}.")
+    parts.append(_changes_note(found, "; gap left: the survival gap itself" if gaps else "", has_costs=has_costs))
     if found.tolerance_base is not None:
         has_price = found.instance.policy.gap_price is not None
         of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps within {gap_accuracy_text(found.accuracy)}"
         parts.append(
-            f"Proven: costs within {tolerance_text([found.tolerance_base], money)} of the least{of_gap * gaps};"
+            f"Proven: costs within {tolerance_text([found.tolerance_base], money)} of the least{_open_text(found)}"
+            f"{of_gap * gaps}; {DASH}: no proven change."
         )
-        parts.append(f"{DASH}: no proven change of the cost.")
     parts += notes_on_bars(found.bars)
     if is_wide:
-        parts.append("Bars: change of the cost, █ at the low end, ▒ at the high end.")
+        parts.append(f"Bars: change of the {ranked_name(found)}, █ at the low end, ▒ at the high end.")
     parts.append(f"{_floors_note(found)}; ~ another set of options is bought.")
     if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
         parts.append("? not known: stopped.")
     return " ".join(parts)
+
+
+def _changes_note(found: Sensitivity, left: str, *, has_costs: bool) -> str:
+    """Return what the columns of changes and of what is `left` mean."""
+    included = "includes what is bought without any shock"
+    if found.base.no_shock is None:
+        return f"Cost change: from that cost, which {included}{left}. There is {_without_price(found)}."
+    more = "" if has_costs else f" (its change: from {WIDTH_WITH_RANGES} columns on, --json)"
+    price = f"{price_name(found).capitalize()}: total cost less that of the cheapest plan without shocks"
+    return f"{price}, with the same numbers{left}. The total cost {included}{more}."
+
+
+def price_text(found: Sensitivity) -> str:
+    """Return the price of survival of the unchanged instance: its proven range."""
+    price, money = found.base.proven_price, found.instance.money
+    return between(price.low, price.high, money) if math.isfinite(price.low) else si(price.value, money)
+
+
+def ranked_words(found: Sensitivity) -> tuple[str, str]:
+    """Return what ranks the numbers, and the amounts whose changes are shown."""
+    if found.base.no_shock is None:
+        return "total cost most, which includes what is bought without any shock", "cost"
+    name, same = price_name(found), "with the same numbers"
+    less = f"the total cost less that of the cheapest plan without shocks, {same}"
+    return f"{name} most, {price_text(found)}: {less}", f"the {name}, of cost"
+
+
+def _without_price(found: Sensitivity) -> str:
+    """Return why no price of survival is known."""
+    if is_disrupted(found.instance):
+        return "no price of survival: no plan without shocks was found in time"
+    return "no price of survival: the instance has neither shocks nor rules about surviving"
+
+
+def _open_text(found: Sensitivity) -> str:
+    """Return to what amount no-shock costs are proven, unless that is negligible beside the tolerance of costs."""
+    ends = (found.base, *(end for bar in found.bars for end in (bar.low, bar.high)))
+    most = max((end.no_shock.cost - end.no_shock.bound for end in ends if end.no_shock is not None), default=0.0)
+    is_shown = found.tolerance_base is not None and most > SHOWN_SHARE * found.tolerance_base.tolerance
+    return f", without shocks within {si_up(most, found.instance.money)}" if is_shown else ""
 
 
 def _floors_note(found: Sensitivity) -> str:
@@ -199,12 +261,19 @@ def _floors_note(found: Sensitivity) -> str:
 
 
 def _change_cell(end: VariantOutcome, base: VariantOutcome) -> str:
+    mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.bought != base.bought else ""
+    return _without_change(end) or f"{difference_text(end.leading_change(base))}{mark}"
+
+
+def _cost_cell(end: VariantOutcome, base: VariantOutcome) -> str:
+    return _without_change(end) or difference_text(end.cost_change(base))
+
+
+def _without_change(end: VariantOutcome) -> str:
+    """Return what stands for a change if there is none: no plan, or none that is settled; empty if there is one."""
     if not end.has_plan:
         return {"unusable": "unusable", "stopped": "?"}.get(end.status, "no plan")
-    if not end.is_settled:
-        return "?"
-    mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.bought != base.bought else ""
-    return f"{difference_text(end.cost_change(base))}{mark}"
+    return "" if end.is_settled else "?"
 
 
 def _gap_cell(end: VariantOutcome) -> str:
@@ -214,10 +283,10 @@ def _gap_cell(end: VariantOutcome) -> str:
 
 
 def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
-    """Draw two bars around a line: the change of the cost at the low end and at the high end."""
+    """Draw two bars around a line: the change that ranks numbers, at the low end and at the high end."""
     sides = {-1: " " * HALF_WIDTH, 1: " " * HALF_WIDTH}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
-        change = end.cost_change(base)
+        change = end.leading_change(base)
         size = round(HALF_WIDTH * change.size / most) if most > 0 and end.has_plan and end.is_settled else 0
         side = -1 if change.value < 0 else 1
         if size > len(sides[side].strip()):
@@ -289,7 +358,8 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
         said += f" {plural(importance.samples - importance.used, 'sample')} had no plan or were not reached."
     caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
-    caption += f"{importance.seed}. · not distinct from 0. 1 less the sum: numbers acting together, and noise."
+    caption += f"{importance.seed}. Cost: the total cost, not the price of survival. · not distinct from 0. 1 less the "
+    caption += "sum: numbers acting together, and noise."
     names = {bar.number.name: number_name(instance, bar.number) for bar in found.bars}
     columns = {"S1 of the cost": importance.of_cost}
     columns |= {"S1 of the gap": importance.of_gap} if importance.of_gap else {}
@@ -310,191 +380,3 @@ def _weight_cell(weight: Weight | None) -> str:
     if weight is None:
         return DASH
     return f"{'' if weight.is_significant else '· '}{fixed(weight.s1, 2)} ± {fixed(weight.margin, 2)}"
-
-
-# Names of dimensions of the drawn shock.
-WORDS = {"severity": "severity of the drawn shock", "months": "length of the drawn shock", "start": "start"}
-WORST_SHOCKS = 3
-COUNTS = {2: "Two", 3: "Three"}
-
-
-# Under which conditions a plan fails.
-
-
-def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | None]:
-    """Yield the answer on where the plan fails, then the boxes and the notes."""
-    yield Text(failure_headline(found), style="bold")
-    if found.failed:
-        yield Text(worst_shocks(found))
-    yield _boxes_table(found) if found.boxes else Text(samples_note(found), style="dim")
-    yield from (Text(f"Note: {note}", style="yellow") for note in discovery_notes(found))
-
-
-def failure_headline(found: Discovery) -> str:
-    """Return the sentence on how often the plan fails and under which conditions."""
-    title = found.instance.title
-    if not found.used:
-        why = "stopped before any sample was evaluated" if found.status == "stopped" else "no sample can be evaluated"
-        return f"{title}: {why}."
-    if not found.failed:
-        count, _ = found.held_back
-        most = percent(found.interval[1], 1)
-        said = f"{title}: the plan never fails: every floor is kept in all {found.used:,} samples."
-        return f"{said} In {count:,} independent ones that leaves a probability of failure of at most {most} (95 %)."
-    if found.failed == found.used:
-        return f"{title}: the plan always fails: some floor is missed in all {found.used:,} samples."
-    said = f"{title}: the plan fails in {found.failed:,} of {found.used:,} samples ({percent(found.share)})"
-    if found.boxes:
-        return f"{said}. {_boxes_sentence(found)}."
-    if found.is_sparse:
-        rare = "failures" if 2 * found.failed < found.used else "samples without a failure"
-        return f"{said}; there are too few {rare} to look for conditions. Raise --samples."
-    return f"{said}, and no few conditions tell where: no box predicts failures in samples that it was not found with."
-
-
-def _boxes_sentence(found: Discovery) -> str:
-    together = found.together
-    assert together is not None
-    of = (DASH if share is None else percent(share) for share in (together.coverage, together.density))
-    if len(found.boxes) > 1:
-        text = "{} boxes hold {} of the failures (coverage), and {} of the samples in them fail (density)"
-        return text.format(COUNTS[len(found.boxes)], *of)
-    where = " and ".join(conditions_of(found, found.boxes[0]))
-    text = "It fails where {}: {} of the failures lie there (coverage), and {} of the samples there fail (density)"
-    return text.format(where, *of)
-
-
-def worst_shocks(found: Discovery) -> str:
-    """Return the sentence on the shocks that are most often the worst one."""
-    counted = Counter(shock for shock in found.rows.shock if shock is not None).most_common(WORST_SHOCKS)
-    names = [f"{shock_title(found.instance, name)} in {percent(count / found.failed)}" for name, count in counted]
-    return f"The worst shock is {', '.join(names)} of the failures."
-
-
-def conditions_of(found: Discovery, box: FailureBox) -> list[str]:
-    """Return the conditions of a box in words."""
-    return [condition_text(found.instance, found.dimensions[bounds.column], bounds) for bounds in box.box.bounds]
-
-
-def condition_text(instance: Instance, dimension: SampleDimension, bounds: Bounds) -> str:
-    """Return the bounds on a dimension in words."""
-    if dimension.kind == "event":
-        is_it = "is" if math.isfinite(bounds.low) else "is not"
-        return f"the drawn shock {is_it} {dimension.name.removeprefix('event: ')}"
-    if dimension.kind == "start":
-        parts = [f"after {bounds.low:.0f}"] * math.isfinite(bounds.low)
-        parts += [f"by the end of {bounds.high:.0f}"] * math.isfinite(bounds.high)
-        return f"the drawn shock starts {' and '.join(parts)}"
-    unit, name = _unit_of(instance, dimension), dimension_name(instance, dimension)
-    low, high = (f"{value_of_dimension(dimension, end)} {unit}".rstrip() for end in (bounds.low, bounds.high))
-    if math.isinf(bounds.high):
-        return f"{name} is above {low}"
-    return f"{name} is at most {high}" if math.isinf(bounds.low) else f"{name} is above {low} and at most {high}"
-
-
-def _unit_of(instance: Instance, dimension: SampleDimension) -> str:
-    """Return the unit of an uncertain number; empty for a factor, a share of the range, and what is no such number."""
-    number = dimension.number
-    if number is None or not number.is_alike or number.first.is_factor:
-        return ""
-    return field_unit(instance, number.first.place)
-
-
-def dimension_name(instance: Instance, dimension: SampleDimension) -> str:
-    """Return the name of a dimension in words."""
-    if dimension.number is not None:
-        return number_name(instance, dimension.number)
-    return WORDS.get(dimension.kind, dimension.name)
-
-
-def dimension_title(instance: Instance, dimension: SampleDimension) -> str:
-    """Return the title of an axis: the name of a dimension, and its unit if it has one."""
-    return ", ".join(filter(None, (dimension_name(instance, dimension), _unit_of(instance, dimension))))
-
-
-def value_of_dimension(dimension: SampleDimension, value: float) -> str:
-    """Return a value of a dimension, with the digits that its step requires; empty if it is infinite."""
-    if math.isinf(value):
-        return ""
-    writers: Mapping[str, Callable[[], str]] = {
-        "severity": lambda: share_text(value),
-        "months": lambda: f"{value:.0f} months",
-        "start": lambda: f"{value:.0f}",
-        "event": lambda: "yes" if value > 1 / 2 else "no",
-        "number": lambda: _value_of_number(dimension, value),
-    }
-    return writers[dimension.kind]()
-
-
-def _value_of_number(dimension: SampleDimension, value: float) -> str:
-    number = dimension.number
-    assert number is not None
-    if not number.is_alike:
-        return f"{share_text(value)} of the way from low to high"
-    digits = 3
-    if value and dimension.step > 0:
-        digits = max(digits, math.floor(math.log10(abs(value))) - math.floor(math.log10(dimension.step)) + 1)
-    return number.first.text(value, digits)
-
-
-def _boxes_table(found: Discovery) -> Table:
-    words = {f"{k}": "\n".join(conditions_of(found, each)) for k, each in enumerate(found.boxes, 1)}
-
-    def share(name: str) -> CellRenderer:
-        def write(row: Mapping[str, Any]) -> str:
-            if row[name] is None:
-                return DASH
-            low, high = (fixed(100 * row[f"{name}_{end}"], 0) for end in ("low", "high"))
-            return f"{percent(row[name])}\n({low}–{high} %)"
-
-        return write
-
-    return screen_table(
-        found.instance,
-        found.frames.frame("boxes"),
-        caption=boxes_note(found),
-        heads={"coverage": "Coverage\n(95 %)", "density": "Density\n(95 %)"},
-        cells={
-            "conditions": lambda row: words.get(row["box"], row["conditions"]),
-            "coverage": share("coverage"),
-            "density": share("density"),
-        },
-        wide={"conditions": 1},
-        expand=True,
-    )
-
-
-def boxes_note(found: Discovery) -> str:
-    """Return the definitions of coverage and density, the samples that they are measured on, and their origin."""
-    count, failed = found.held_back
-    share = percent(failed / count) if count else DASH
-    return (
-        "Coverage: share of all failures that lie in the box. Density: share of the samples in the box that fail. Both "
-        f"on the {count:,} samples held back, of which {share} fail, with 95 % Clopper-Pearson intervals; boxes were "
-        f"found with {found.used - count:,} others, so that the numbers of the file may lie in one and survive. "
-        f"{samples_note(found)}"
-    )
-
-
-def samples_note(found: Discovery) -> str:
-    """Return how samples are drawn, and what counts as a failure."""
-    numbers = sum(dimension.number is not None for dimension in found.dimensions)
-    parts = [f"{plural(numbers, 'uncertain number')} anywhere between the ends"] if numbers else []
-    if found.instance.ensembles:
-        parts.append(f"a shock drawn anew from {list_names(list(found.instance.ensembles))}")
-    return (
-        f"Samples: {' and '.join(parts) or 'none'}; seed {found.seed}. The plan is held as it is, and fails where a "
-        "floor fails in any shock."
-    )
-
-
-def discovery_notes(found: Discovery) -> Iterator[str]:
-    """Yield the notes on samples and boxes: a stopped search, unusable samples, and boxes that are not confirmed."""
-    if found.status == "stopped":
-        yield f"stopped after {found.used:,} of {found.samples:,} samples; these are the results so far."
-    for each in found.unusable:
-        yield f"{plural(each.samples, 'sample')} left out for {each.where}, the first since {each.reason}."
-    for k, box in enumerate(found.boxes, 1):
-        if not box.is_confirmed:
-            yield f"box {k} is not confirmed: too few held-back samples lie in it to tell that they fail more often."
-    yield from found.notes
