@@ -384,7 +384,7 @@ def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     assert "2 of 3 cases survive everything; not poor." in said["compare"]
     assert said["attack"].startswith("No attack that 2 USD can buy breaks a floor.")
     assert "buys home magnet plant, magnet reserve." in said["alternatives"]
-    assert "home magnet plant: capex moves the total cost most" in said["sensitivity"]
+    assert "home magnet plant: capex moves the price of survival most" in said["sensitivity"]
     # 6M together; alone 1.95M, 3.25M and 3.9M, as tests/test_share.py works out by hand.
     assert said["share"] == (
         "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; "
