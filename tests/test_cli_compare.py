@@ -326,7 +326,7 @@ def test_nothing_is_survived_where_there_are_no_shocks(tmp_path: Path) -> None:
     compared, attacked = printed("compare"), printed("attack")
     assert "the instance has no shocks; the cheapest plan costs 0 USD in all. Side by side" in compared
     assert "Proven: costs within 0 USD (2 % of the total cost, which is 0) of the least. Within this" in compared
-    assert "which proves more closely. The least outlay is 0 USD. The" in compared
+    assert "--adversary lists those that it can afford. The least outlay is 0 USD. The" in compared
     assert "any budget: cost 0 USD (1 of" in compared
     assert not any(words in compared for words in ("0 of 0", "Weakest", "Gap of the worst", "less than 0"))
     assert "100 USD is enough to survive every affordable attack (proven: no plan survives for less" in attacked

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+import optimizer as so
 from tests.test_cli import diversify
 
 # 80 t a year are imported at 10. A ban takes all of 2028 with a probability of 0.3. Of a stock of x t, bought in 2027
@@ -60,6 +61,16 @@ def test_the_figure_of_budgets_is_drawn_of_a_saved_plan(files: tuple[str, str], 
     done = diversify("plot", files[1], "frontier", "--output", str(tmp_path / "frontier.svg"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(LEFT_OUT) == 1
+
+
+def test_python_and_json_say_that_the_measure_is_left_out(files: tuple[str, str]) -> None:
+    instance = so.load(files[0])
+    assert so.compare(instance, "any", facts=()).notes == (LEFT_OUT,)
+    assert so.compare({"a": instance, "b": instance.by_expected_cost()}, facts=()).notes == (f"a: {LEFT_OUT}",)
+    assert so.alternatives(instance, plans=0, notes=("as asked",)).notes == ("as asked", LEFT_OUT)
+    for words in (("compare", files[0], "--budgets", "any", "--quick"), ("alternatives", files[0], "--plans", "0")):
+        assert json.loads(diversify(*words, "--json").stdout)["notes"] == [LEFT_OUT]
+        assert f"Note: {LEFT_OUT}" in " ".join(diversify(*words).stdout.split())
 
 
 @pytest.fixture(scope="module")

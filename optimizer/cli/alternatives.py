@@ -44,14 +44,22 @@ def command(
         if output is None:
             break
         common.check_file(output / f"{name}.json", "--output", file)
-    instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
+    made = inputs.read_instance(file, changes, lists_attacks=adversary)
 
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import alternatives
 
     settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
-    with common.display(instance.money) as listener:
-        found = alternatives(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
+    with common.display(made.instance.money) as listener:
+        found = alternatives(
+            made.instance,
+            tolerance,
+            plans,
+            settings=settings,
+            patience=patience,
+            listener=listener,
+            notes=made.remarks,
+        )
     from optimizer.report.tables.alternatives import alternatives_parts
 
     common.print_answer(found, alternatives_parts, json=json)

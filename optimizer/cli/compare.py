@@ -79,7 +79,6 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.compare import FACTS, compare
 
-    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
         try:
             found = compare(
@@ -89,9 +88,10 @@ def command(
                 facts=() if quick else FACTS,
                 step=more,
                 resolution=resolution,
-                settings=settings,
+                settings=Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs),
                 on_part=(lambda part, known: None) if json else listener.pausing(partial(_show_part, every=every)),
                 listener=listener,
+                notes=reader.notes,
             )
         except KeyboardInterrupt:
             common.fail("stopped before everything was known.", ExitCode.STOPPED)
@@ -189,8 +189,15 @@ class _CaseReader:
     origins: dict[str, str] = field(default_factory=dict)
     changes: dict[str, tuple[str, options.Changes]] = field(default_factory=dict)  # file and changes, by case
     wrong: list["Finding"] = field(default_factory=list)
+    remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by case
     _names: set[str] = field(default_factory=set)
     _shown: set["Finding"] = field(default_factory=set)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The remarks on all cases, with the name of the case if there are several."""
+        several = len(self.cases) > 1
+        return tuple(f"{name}: {note}" if several else note for name, said in self.remarks.items() for note in said)
 
     def add(self, file: str, variant: str, changes: options.Changes) -> None:
         """Read a file with changes as a case; collect its errors and print its new warnings."""
@@ -208,6 +215,7 @@ class _CaseReader:
         new = tuple(each for each in made.warnings if each not in self._shown)
         self._shown.update(new)
         inputs.announce(replace(made, warnings=new), name)
+        self.remarks[name] = made.remarks
         self.cases[name], self.origins[name], self.changes[name] = made.instance, file, (file, changes)
 
     def _column_name(self, file: str, variant: str) -> str:

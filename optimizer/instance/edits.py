@@ -470,21 +470,26 @@ def with_expected_cost(made: Edited) -> Edited:
     return Edited(made.instance.by_expected_cost(), (*made.notes, note), made.changes)
 
 
-def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:
+def scenario_variants(
+    cases: Mapping[str, Instance], scenario: ScenarioNames | None
+) -> tuple[dict[str, Instance], list[str]]:
     """Return each case by name, followed by the case under each scenario text, named ``<case>, <scenario>``.
 
-    If `plain` is the only case, its variants have the names of the scenarios alone.
+    If `plain` is the only case, its variants have the names of the scenarios alone. Notes on the given cases are
+    returned as well, with the name of the case if there are several.
 
     Raises:
         InstanceError: there is no such scenario, or a case has several futures.
         ValueError: a scenario text holds no name.
     """
     texts = [] if scenario is None else arguments.several("scenario", scenario, str, f'a name such as "{SOME_NAME}"')
-    result = dict[str, Instance]()
+    result, notes = dict[str, Instance](), list[str]()
     for case, given in cases.items():
-        result[case] = instance = apply_arguments(given).instance
+        plain = apply_arguments(given)
+        result[case] = instance = plain.instance
+        notes += plain.notes if len(cases) == 1 else [f"{case}: {note}" for note in plain.notes]
         for text in texts:
             made = apply_arguments(instance, scenario=text).instance
             name = ", ".join(arguments.names("scenario", text, instance.scenarios, SOME_NAME))
             result[name if len(cases) == 1 and case == "plain" else f"{case}, {name}"] = made
-    return result
+    return result, notes

@@ -82,6 +82,7 @@ def alternatives(
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
     known: Result | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Alternatives:
     """Find the range of each option's size over all plans within a cost tolerance, and plans that differ most.
 
@@ -93,16 +94,14 @@ def alternatives(
         within: the extra cost over the cheapest plan that is allowed: a share of the price of survival, such as 0.1 or
             ``10%`` (the default), or money as text with its suffix, such as ``20M``.
         plans: how many alternatives to look for.
-        budget, scenario: as for `solve`.
+        budget, scenario, notes: as for `explain`.
         settings: `accuracy` is the share of the price of survival to which the least cost is proven (default 2 %, and
-            at most a quarter of the tolerance); its time limit in seconds applies to the whole study.
+            at most a quarter of the tolerance); its time limit in seconds applies to the whole study, which then has
+            status ``stopped``, with the ranges and plans found.
         patience: seconds for one end of one option's range, and for a search for a plan of other options (default
             15). After that, the end is returned with its bound, and the search returns its best plan.
         listener: receives the rounds of the search for the cheapest plan, then each end and plan that is searched for.
         known: the instance's best plan, if it has been solved before.
-
-    Returns:
-        Ranges and plans; with status ``stopped``, those found before the time ran out.
 
     Raises:
         AuditError: a plan and its figures disagree.
@@ -118,7 +117,8 @@ def alternatives(
     """
     plans, patience = arguments.whole_number("plans", plans), arguments.number("patience", patience)
     settings, allowed = Settings.chosen(settings, TOLERANCE_SHARE), CostTolerance.parse(within)
-    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    instance = made.instance
     require_known(known, instance)
     with WhatIfSolver(instance, settings, settings.clock(), listener) as solver:
         # The least cost must be proven more closely than the tolerance of the near-optimal plans.
@@ -130,7 +130,7 @@ def alternatives(
         if base is not None and cheapest.status != "stopped":
             with interruptible(solver.clock, listener):
                 found = _with_ranges_and_plans(found, instance, settings, patience, solver)
-        return replace(found, seconds=time.perf_counter() - solver.clock.started)
+        return replace(found, notes=made.notes, seconds=time.perf_counter() - solver.clock.started)
 
 
 def _with_ranges_and_plans(

@@ -88,6 +88,7 @@ class Alternatives:
         tolerance_base: the amount of which tolerances are shares; None without a plan.
         size_accuracy: share of an option's largest size to which the ends of ranges are proven.
         plans_sought: how many alternatives were requested.
+        notes: remarks for the user.
     """
 
     status: AlternativesStatus
@@ -102,6 +103,7 @@ class Alternatives:
     tolerance_base: ToleranceBase | None = None
     size_accuracy: float = SIZE_ACCURACY
     plans_sought: int = 0
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Alternatives of {self.cheapest!r}: ranges: {len(self.ranges)}; plans: {len(self.plans)}>"
@@ -133,6 +135,7 @@ class Alternatives:
             "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],
             "met": self.plans_met,
             "seconds": self.seconds,
+            "notes": list(self.notes),
         }
 
 

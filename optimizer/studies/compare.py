@@ -72,6 +72,7 @@ def compare(
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
     known: Result | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Comparison:
     """Compare the best plans of one or several instances under several budgets.
 
@@ -82,8 +83,7 @@ def compare(
             outlay, its own budget, and any; for several cases, the own budget of each.
         plans: given plans, in the forms that `evaluate` takes: each is an additional column of every case, unchanged.
             For one case without `budgets`, they are compared with its own budget only.
-        facts: the facts computed besides the plans, one or several of ``least``, ``alone`` and ``next``; all by
-            default.
+        facts: the facts besides the plans, one or several of ``least``, ``alone`` and ``next``; all by default.
         step: the additional money of ``next``; by default about a twentieth of the largest budget.
         resolution: accuracy of the budgets that ``auto`` finds, as a share of the least outlay.
         settings: `accuracy` is the share of the price of survival to which costs are proven (default 2 %; survival gaps
@@ -93,6 +93,7 @@ def compare(
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
         scenario: each is a case beside the plain one, for every instance; commas combine several into one case.
         known: the best plan of the first case under its own budget, if it has been solved before.
+        notes: remarks of the caller to show with the comparison.
 
     Raises:
         AuditError: a plan and its figures disagree.
@@ -112,22 +113,31 @@ def compare(
     arguments.function("on_part", on_part)
     chosen, more = budget_list(budgets), money(step, "step")
     resolution, facts = arguments.number("resolution", resolution, *BUDGET_RESOLUTIONS), _check_facts(facts)
-    named = _named_cases(cases, scenario)
-    require_known(known, next(iter(named.values())))
-    given, left_out = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
+    named, said = _named_cases(cases, scenario, notes, known)
+    given, unfit = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:
             sweep.add_result(next(iter(named)), known)
-        return _ComparisonBuilder(sweep, facts, more, on_part, given, left_out).run(chosen, resolution)
+        return _ComparisonBuilder(sweep, facts, more, on_part, given, [*said, *unfit]).run(chosen, resolution)
 
 
-def _named_cases(cases: Instance | Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:
-    """Return the cases of a comparison by name, each also under its scenarios; they must be in one currency."""
+def _named_cases(
+    cases: Instance | Mapping[str, Instance],
+    scenario: ScenarioNames | None,
+    notes: Sequence[str],
+    known: Result | None,
+) -> tuple[dict[str, Instance], list[str]]:
+    """Return the cases by name, each also under its scenarios, and the notes with those on the cases.
+
+    The cases must be in one currency, and `known` must be of the first one.
+    """
+    said = arguments.several("notes", notes, str, "a text")
     if isinstance(cases, Mapping) and not cases:
         raise ArgumentError("cases", cases, 'write an instance, or instances by name: {"one": instance}.')
-    named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
+    named, of_cases = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
     require_one_currency(named)
-    return named
+    require_known(known, next(iter(named.values())))
+    return named, [*said, *of_cases]
 
 
 def _check_facts(facts: Fact | Sequence[Fact]) -> Sequence[Fact]:

@@ -43,7 +43,7 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
         parts.append(
             Text(f"{NO_OTHER_PLAN} (1: an option that one of the two lacks and the other buys as much of as any).")
         )
-    return [*parts, *closing_lines((), stopped=found.status == "stopped")]
+    return [*parts, *closing_lines(found.notes, stopped=found.status == "stopped")]
 
 
 def _headline(instance: Instance, found: Alternatives) -> str:
