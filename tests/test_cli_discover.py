@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import optimizer as so
-from optimizer.report.tables.time_to_survive import condition_text
+from optimizer.report.tables.discovery import condition_text
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery_result import SampleDimension
 from tests.test_cli import TINY, diversify

@@ -8,7 +8,7 @@ import pytest
 
 import optimizer as so
 from optimizer.errors import InstanceError, PlanFileError
-from optimizer.report.tables.time_to_survive import failure_headline
+from optimizer.report.tables.discovery import failure_headline
 from optimizer.solver import Progress
 from optimizer.studies.boxes import (
     Bounds,

@@ -64,7 +64,7 @@ def command(
         common.check_answer(csv, "--csv", file, plan)
         judged = _read_plan(file, plan, changes, time_limit, adversary=adversary, json=json)
         found = _discover(judged, analysis, jobs, file, adversary=adversary)
-        from optimizer.report.tables.time_to_survive import discovery_tables
+        from optimizer.report.tables.discovery import discovery_tables
 
         common.print_answer(found, discovery_tables, json=json)
         if csv is not None:

@@ -18,6 +18,13 @@ from optimizer.report.narrative import GAPS_PRICED, difference_text, other_optio
 from optimizer.report.tables.alternatives import NO_OTHER_PLAN, condition_on_plans
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.compare import column_title
+from optimizer.report.tables.discovery import (
+    boxes_note,
+    discovery_notes,
+    failure_headline,
+    samples_note,
+    worst_shocks,
+)
 from optimizer.report.tables.explain import repair_sentences, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (
@@ -40,13 +47,6 @@ from optimizer.report.tables.stress import (
     share_survived,
     varied_name,
     weak_spot,
-)
-from optimizer.report.tables.time_to_survive import (
-    boxes_note,
-    discovery_notes,
-    failure_headline,
-    samples_note,
-    worst_shocks,
 )
 from optimizer.studies.alternatives_result import OPTION_VERDICTS, Alternatives
 from optimizer.studies.attack_result import AttackResult

@@ -26,8 +26,8 @@ from optimizer.report.figures.canvas import (
     use_all_fonts,
 )
 from optimizer.report.format import percent, plural, shortened
+from optimizer.report.tables.discovery import conditions_of, dimension_title, value_of_dimension
 from optimizer.report.tables.requirements import funding_curve
-from optimizer.report.tables.time_to_survive import conditions_of, dimension_title, value_of_dimension
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Array
 from optimizer.studies.boxes import Flags
