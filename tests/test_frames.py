@@ -65,6 +65,58 @@ def test_figures_are_those_worked_by_hand(result: so.Result) -> None:
     assert result.frames.outlays["so_far"].iloc[-1] == pytest.approx(result.outlay)
 
 
+# Two segments, listed shocks with a probability, and samples of which some may fail.
+RISKY = [
+    "discount_rate=0.05",
+    "demands.pumps={commodity: magnet, quantity: 15, survival: 0.2, shortage_cost: 90k}",
+    "shocks.embargo.probability=0.2",
+    "ensembles.bans={count: 30, seed: 3, probability: 0.3, survive: 0.4, start: {uniform: [2027, 2029]}, months: 12,"
+    " events: {ban: {weight: 1, cuts: [{region: rival, severity: {uniform: [0.1, 1]}}]}}}",
+    "policy.budget=9M",
+]
+
+
+def test_costs_and_gap_follow_from_the_frames_alone() -> None:
+    """The cost of a plan is I + B + Σ p·(Q − B_W); the gap counts the shocks that may not fail."""
+    result = so.solve(so.load(TINY, RISKY))
+    shocks = result.frames.survival.groupby("shock").first()
+    assert shocks["excused"].any()
+    assert shocks["probability"].sum() == pytest.approx(0.5)
+    without = result.frames.costs["present_value"].drop("expected shocks").sum()
+    more = (shocks["probability"] * (shocks["cost"] - shocks["baseline_cost"])).sum()
+    assert without + more == pytest.approx(result.total_cost, rel=1e-9)
+    counted = result.frames.survival.query("not excused")["gap"]
+    assert counted.sum() == pytest.approx(math.fsum(each.gap for each in result.shocks if not each.excused), rel=1e-9)
+    # The search proves its gap to a millionth.
+    assert counted.sum() == pytest.approx(result.survival_gap, rel=1e-6)
+    assert counted.groupby("shock").sum().max() == pytest.approx(result.worst_gap, rel=1e-9)
+    # Each shock lasts as long as its periods say.
+    assert shocks.loc["embargo@2027", ["first", "last"]].tolist() == ["2027", "2028"]
+
+
+@pytest.mark.parametrize("weight", [1, 0.5])
+def test_cvar_and_its_threshold_follow_from_the_frames_alone(weight: float) -> None:
+    objective = f"policy.objective={{cvar: 0.6, weight: {weight}}}"
+    result = so.solve_futures(so.load(TINY, [*RISKY, objective]))
+    frames = result.futures[0].result.frames
+    shocks = frames.survival.groupby("shock").first()
+    calm = frames.costs["present_value"].drop("expected shocks").sum()
+    outcomes = [(calm, 1 - shocks["probability"].sum())]
+    outcomes += zip(calm + shocks["cost"] - shocks["baseline_cost"], shocks["probability"], strict=True)
+    left, tail, threshold = 0.4, 0.0, math.nan
+    for cost, probability in sorted(outcomes, reverse=True):
+        taken = min(left, probability)
+        tail, left, threshold = tail + taken * cost / 0.4, left - taken, cost if taken > 1e-12 else threshold
+    assert result.cvar == pytest.approx(tail, rel=1e-9)
+    assert result.value_at_risk == pytest.approx(threshold, rel=1e-9)
+    measure = (1 - weight) * result.expected_cost + weight * tail
+    assert result.total_cost == pytest.approx(measure, rel=1e-6)
+    assert result.priced_cost == result.total_cost
+    again = so.FuturesResult.from_dict(result.to_dict())
+    assert (again.cvar, again.value_at_risk) == (result.cvar, result.value_at_risk)
+    assert result.cvar < sorted(outcomes)[-1][0]
+
+
 def test_dependence_by_year_has_every_year_of_the_horizon(result: so.Result) -> None:
     frame = result.frames.frame("yearly_dependence")
     assert sorted(set(frame["year"])) == [2026, 2027, 2028, 2029, 2030]

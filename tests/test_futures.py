@@ -304,6 +304,27 @@ def test_cvar_of_an_instance_without_questions() -> None:
     assert plan("hand_cvar.yaml", "policy.objective={cvar: 0.8, weight: 0}").total_cost == pytest.approx(100, rel=1e-6)
 
 
+def test_the_minimised_value_with_priced_gaps_is_an_attribute_and_a_key() -> None:
+    """Its largest term is that of one future, whose gap is not the expected one."""
+    result = plan("gap_price_1006.yaml", "policy.objective=worst")
+    priced = max(each.cost + 0.05 * each.result.survival_gap for each in result.futures)
+    assert result.priced_cost == pytest.approx(priced, rel=1e-9)
+    assert abs(result.priced_cost - result.total_cost - 0.05 * result.survival_gap) > 1e3
+    for whole in (True, False):
+        assert result.to_dict(whole=whole)["priced_cost"] == result.priced_cost
+    data = result.to_dict()
+    assert FuturesResult.from_dict(data) == result
+    report = so.verify(so.read(result.data), dataclasses.replace(result, priced_cost=1.01 * priced), "arithmetic")
+    assert [each.split(":")[0] for each in report.disagreements] == ["priced_cost"]
+    # Plan files written before do not have the key.
+    older = FuturesResult.from_dict(dataclasses.replace(result, priced_cost=math.nan).to_dict())
+    assert math.isnan(older.priced_cost)
+    assert older.departures == ()
+    one = result.futures[0].result
+    assert one.to_dict(whole=False)["priced_cost"] == one.priced_cost
+    assert "priced_cost" not in plan("hand_wait.yaml").to_dict()
+
+
 def test_futures_by_themselves_bound_the_cost_from_below() -> None:
     """Prices of shared decisions add to nothing, so that the bound never exceeds the optimum, and they come near it."""
     instance, optimum = so.load(CASES / "expected_1007.yaml"), ANSWERS["expected_1007.yaml"]["total_cost"]

@@ -1,15 +1,17 @@
 """The figures of a result: policy, sources of supply, totals, the do-nothing plan, and totals of several futures."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
+
+import numpy as np
 
 from optimizer.audit import AuditReport, words_if_due
-from optimizer.audit.accounts import EXPECTED_SHOCKS, BaselineAccounts, PlanAccounts
+from optimizer.audit.accounts import EXPECTED_SHOCKS, BaselineAccounts, PlanAccounts, audit_plan, baseline_costs
 from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.instance.schema import Instance
-from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import DoNothing, Faced, Flows
+from optimizer.results.futures import FutureResult, FuturesResult
+from optimizer.results.plan import Array, DoNothing, Faced, Flows
 from optimizer.results.result import Result, worst_at_each_start
 from optimizer.tolerances import (
     AUDIT_MONEY_SCALE,
@@ -352,6 +354,12 @@ def check_joint_figures(instance: Instance, result: FuturesResult, measured: flo
     report.at_most("gap_bound", 0.0, result.gap_bound or 0.0)
     report.at_most("gap_bound", result.gap_bound or 0.0, result.survival_gap, least_scale=AUDIT_MONEY_SCALE)
     _check_joint_distance(result, measured, gap, report)
+    costs = [each.cost for each in result.futures]
+    for name, found in measures_beside(instance, result.futures, measured).items():
+        stated = getattr(result, name)
+        # Plan files written before the figures were reported do not have them.
+        if stated is not None and not (name == "priced_cost" and math.isnan(stated)):
+            report.agree(name, stated, math.nan if found is None else found, *costs, least_scale=1.0)
 
 
 def _check_joint_labels(instance: Instance, result: FuturesResult, report: AuditReport) -> None:
@@ -384,3 +392,73 @@ def _check_joint_distance(result: FuturesResult, measured: float, gap: float, re
     # A regret is the difference of two costs, and the error of its distance a share of them.
     least_scale = max(abs(each.cost) for each in result.futures) / whole
     report.agree(row, result.mip_gap, max(of_cost, of_gap), least_scale=least_scale)
+
+
+def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_price: float = 0.0) -> float:
+    """Return the measure of the futures' costs, with gaps at a price; NaN for a regret without a least cost."""
+    measure, priced = instance.policy.objective, [gap_price * each.result.survival_gap for each in futures]
+    costs = [each.result.total_cost + gap for each, gap in zip(futures, priced, strict=True)]
+    if measure.kind == "worst":
+        return max(costs)
+    if measure.kind == "regret":
+        return _largest_regret(instance, futures)
+    expected = math.fsum(each.probability * cost for each, cost in zip(futures, costs, strict=True))
+    if measure.kind == "expected":
+        return expected
+    if measure.kind == "cvar":
+        tail = _tail(_all_outcomes(instance, futures, priced), measure.alpha)[0]
+        return (1.0 - measure.weight) * expected + measure.weight * tail
+    assert_never(measure.kind)
+
+
+def measures_beside(instance: Instance, futures: Sequence[FutureResult], priced_cost: float) -> dict[str, Any]:
+    """Return by name, beside the measure: that with gaps at their price, CVaR, and the value at risk."""
+    measure = instance.policy.objective
+    outcomes = _all_outcomes(instance, futures, [0.0] * len(futures)) if measure.kind == "cvar" else []
+    cvar, value_at_risk = _tail(outcomes, measure.alpha) if outcomes else (None, None)
+    return {"priced_cost": priced_cost, "cvar": cvar, "value_at_risk": value_at_risk}
+
+
+def _all_outcomes(
+    instance: Instance, futures: Sequence[FutureResult], priced: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Return (cost, probability) of the outcomes of all futures, with the price of the gap of each."""
+    return [(x + gap, p) for each, gap in zip(futures, priced, strict=True) for x, p in _outcomes(instance, each)]
+
+
+def _largest_regret(instance: Instance, futures: Sequence[FutureResult]) -> float:
+    """Return the largest regret, with gaps at the price of the policy, as the least costs have."""
+    price, known = instance.policy.gap_price or 0.0, [each for each in futures if each.least_cost is not None]
+    regrets = [f.result.total_cost + price * f.result.survival_gap - (f.least_cost or 0.0) for f in known]
+    return max(regrets) if len(regrets) == len(futures) else math.nan
+
+
+def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
+    """Return (cost, probability) of a future's outcomes: no shock, and each of its shocks."""
+    own = next(future.instance for future in instance.tree.futures if future.name == each.name)
+    baseline, paid = baseline_cost_by_period(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
+    likely = [event for event in own.events if event.probability > 0]
+    found = [(paid[e.name] - math.fsum(baseline[e.periods.start : e.periods.stop]), e.probability) for e in likely]
+    baseline_cost = each.result.total_cost - math.fsum(change * probability for change, probability in found)
+    none = 1.0 - math.fsum(probability for _, probability in found)
+    return [(baseline_cost + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
+
+
+def baseline_cost_by_period(instance: Instance, result: Result) -> Array:
+    """Return the cost of the baseline by period, present value."""
+    if result.baseline is None:
+        raise ValueError("the baseline is missing")
+    return baseline_costs(audit_plan(instance, result.plan, AuditReport()), result.baseline)
+
+
+def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> tuple[float, float]:
+    """Return CVaR and value at risk at α of (cost, probability) pairs.
+
+    CVaR is the minimum of X̂ + E[(X − X̂)⁺] / (1 − α) over X̂, attained at one of the outcomes; the value at risk is the
+    least cost that is exceeded with a probability of 1 − α at most.
+    """
+    eta, q = np.array(sorted(outcomes, reverse=True)).T
+    # The probability of all higher costs; equal costs are one outcome.
+    above = np.array([0.0, *np.cumsum(q)])[np.searchsorted(-eta, -eta)]
+    at_risk = eta[(q > ROUNDING) & (above <= 1.0 - alpha + ROUNDING)].min()
+    return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha))), float(at_risk)

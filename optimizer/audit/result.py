@@ -11,7 +11,7 @@ audit_error     the error to raise where the audit disagrees
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +22,10 @@ from optimizer.audit.accounts import (
     PlanAccounts,
     audit_baseline,
     audit_plan,
-    baseline_costs,
     missing_auditors,
 )
 from optimizer.audit.auditor import AuditBasis, Auditor
-from optimizer.audit.figures import check_figures, check_parts_of_cost, check_policy
+from optimizer.audit.figures import check_figures, check_parts_of_cost, check_policy, measure_of_futures
 from optimizer.audit.lines import check_segments
 from optimizer.audit.shocks import (
     ShockAccounts,
@@ -41,7 +40,7 @@ from optimizer.instance.derived import size_thresholds
 from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.results.futures import FUTURES_FIGURES, FutureResult, FuturesResult
-from optimizer.results.plan import MOST_DETAILED_SHOCKS, Array, Flows, ManyFlows, NoShockPlan, Plan
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import RESULT_FIGURES, Result, first_largest, require_result, weakest, worst_at_each_start
 from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FAR_APART, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
@@ -376,8 +375,8 @@ def check_futures(instance: Instance, result: FuturesResult) -> AuditReport:
 def _check_absent_futures(result: FuturesResult, report: AuditReport) -> None:
     """Check that a result without a plan states no figures of one."""
     stated = [name for name in FUTURES_FIGURES if not math.isnan(getattr(result, name))]
-    bounds = ("bound", "gap_bound", "mip_gap", "price_of_survival", "first_question")
-    stated += [name for name in bounds if getattr(result, name) is not None]
+    others = ("bound", "gap_bound", "mip_gap", "price_of_survival", "first_question", "cvar", "value_at_risk")
+    stated += [name for name in others if getattr(result, name) is not None]
     for name in [*stated, *(["decisions"] if result.decisions else [])]:
         report.disagreements.append(f"{name}: there is no plan, but a figure is stated")
 
@@ -417,61 +416,6 @@ def _check_figures_of_futures(instance: Instance, result: FuturesResult, report:
     price, same = result.price_of_survival, SAME_VALUE * abs(result.expected_cost)
     due = f"0, since all up to {same:.3g} counts as 0"
     report.matches("price_of_survival", price, due, not price or abs(price) > same)
-
-
-def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_price: float = 0.0) -> float:
-    """Return the measure of the futures' costs, with gaps at a price; NaN for a regret without a least cost."""
-    measure, priced = instance.policy.objective, [gap_price * each.result.survival_gap for each in futures]
-    costs = [each.result.total_cost + gap for each, gap in zip(futures, priced, strict=True)]
-    if measure.kind == "worst":
-        return max(costs)
-    if measure.kind == "regret":
-        return _largest_regret(instance, futures)
-    expected = math.fsum(each.probability * cost for each, cost in zip(futures, costs, strict=True))
-    if measure.kind == "expected":
-        return expected
-    if measure.kind == "cvar":
-        tail = _tail(_all_outcomes(instance, futures, priced), measure.alpha)
-        return (1.0 - measure.weight) * expected + measure.weight * tail
-    assert_never(measure.kind)
-
-
-def _all_outcomes(
-    instance: Instance, futures: Sequence[FutureResult], priced: Sequence[float]
-) -> list[tuple[float, float]]:
-    """Return (cost, probability) of the outcomes of all futures, with the price of the gap of each."""
-    return [(x + gap, p) for each, gap in zip(futures, priced, strict=True) for x, p in _outcomes(instance, each)]
-
-
-def _largest_regret(instance: Instance, futures: Sequence[FutureResult]) -> float:
-    """Return the largest regret, with gaps at the price of the policy, as the least costs have."""
-    price, known = instance.policy.gap_price or 0.0, [each for each in futures if each.least_cost is not None]
-    regrets = [f.result.total_cost + price * f.result.survival_gap - (f.least_cost or 0.0) for f in known]
-    return max(regrets) if len(regrets) == len(futures) else math.nan
-
-
-def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
-    """Return (cost, probability) of a future's outcomes: no shock, and each of its shocks."""
-    own = next(future.instance for future in instance.tree.futures if future.name == each.name)
-    baseline, paid = _baseline_costs(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
-    likely = [event for event in own.events if event.probability > 0]
-    found = [(paid[e.name] - math.fsum(baseline[e.periods.start : e.periods.stop]), e.probability) for e in likely]
-    baseline_cost = each.result.total_cost - math.fsum(change * probability for change, probability in found)
-    none = 1.0 - math.fsum(probability for _, probability in found)
-    return [(baseline_cost + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
-
-
-def _baseline_costs(instance: Instance, result: Result) -> Array:
-    """Return the cost of the baseline by period, present value."""
-    if result.baseline is None:
-        raise ValueError("the baseline is missing")
-    return baseline_costs(audit_plan(instance, result.plan, AuditReport()), result.baseline)
-
-
-def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
-    """Return CVaR: the minimum of X̂ + E[(X − X̂)⁺] / (1 − α) over X̂, attained at one of the outcomes."""
-    eta, q = np.array(sorted(outcomes, reverse=True)).T
-    return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
 
 
 def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:

@@ -41,6 +41,8 @@ UNCHANGED_FIELDS = (
 )  # fmt: skip
 # Figures that are NaN without a plan, null in JSON.
 FUTURES_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "outlay")
+# Figures that the JSON object has only where they are known: with a price of gaps, and of a CVaR.
+OPTIONAL_FIGURES = ("priced_cost", "cvar", "value_at_risk")
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ class FuturesResult(SavedPlan):
         measure: name of the objective that was minimised.
         total_cost: value of the measure, present value, which is no cost if the measure is a regret; it and the next
             four figures are NaN if there is no plan.
+        priced_cost: value of the measure with gaps at their price (`policy.gap_price`), which is what is minimised;
+            `total_cost` if gaps have no price. NaN without a plan, and for priced gaps of plan files written before.
+        cvar: conditional value at risk of the costs without gaps, present value; None for other measures. `total_cost`
+            is (1 − weight) · `expected_cost` + weight · `cvar`.
+        value_at_risk: threshold of its tail: the least cost that is exceeded with a probability of 1 − α at most.
         expected_cost: expected cost over all futures and their shocks, present value.
         survival_gap: expected survival gap over the futures.
         worst_gap: survival gap of the worst single shock in any future.
@@ -156,6 +163,14 @@ class FuturesResult(SavedPlan):
     first_question: str | None = None
     price_of_survival: float | None = None
     clash: tuple[str, ...] = ()
+    priced_cost: float = math.nan
+    cvar: float | None = None
+    value_at_risk: float | None = None
+
+    @property
+    def has_priced_gaps(self) -> bool:
+        """Whether gaps have a price (`policy.gap_price`), so that the measure and the gap are minimised together."""
+        return self.data.get("policy", {}).get("gap_price") is not None
 
     @property
     def survives(self) -> bool:
@@ -265,6 +280,9 @@ class FuturesResult(SavedPlan):
         data["builds"] = [_decision_row(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decision_row(each) for each in self.decisions if each.is_stock]
         data |= write_commitments(self.data)
+        optional = OPTIONAL_FIGURES if self.has_priced_gaps else OPTIONAL_FIGURES[1:]
+        known = {name: finite_or_none(getattr(self, name)) for name in optional}
+        data |= {name: value for name, value in known.items() if value is not None}
         if self.changes:
             data["changes"] = list(self.changes)
         return self._with_results(data) if whole else data | {"budget": self.data.get("policy", {}).get("budget")}
@@ -317,7 +335,8 @@ def _adapter() -> TypeAdapter[FuturesResult]:
 
 def _restore(data: Mapping[str, Any]) -> FuturesResult:
     known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance", "title"} | {"instance"}
-    made: dict[str, Any] = {name: data[name] for name in known - {"decisions", "changes"}}
+    made: dict[str, Any] = {name: data[name] for name in known - {"decisions", "changes", *OPTIONAL_FIGURES}}
+    made |= {name: data[name] for name in OPTIONAL_FIGURES if name in data}
     made["changes"] = data.get("changes", ())
     # Without a plan, figures are null in JSON and NaN here.
     made |= {name: math.nan for name in FUTURES_FIGURES if made[name] is None}
@@ -325,7 +344,8 @@ def _restore(data: Mapping[str, Any]) -> FuturesResult:
     made["decisions"] = [_decision_fields(each) for each in (*data["builds"], *data["purchases"])]
     check_record(data)
     result = _adapter().validate_python(made)
-    return replace(result, decisions=by_time(result.decisions))
+    priced = result.priced_cost if result.has_priced_gaps else result.total_cost
+    return replace(result, decisions=by_time(result.decisions), priced_cost=priced)
 
 
 def by_time(decisions: Iterable[Decision]) -> tuple[Decision, ...]:

@@ -351,7 +351,8 @@ class Result(SavedPlan):
         """One row per shock and segment, with floor, worst service, margin (shares), shortage, below floor (t), gap.
 
         `survives` is whether the floor holds. A segment that a summary line lacks keeps its floor; its floor, worst
-        service, margin and periods are not recorded, and are empty.
+        service, margin and periods are not recorded, and are empty. `first`, `last` (window), `probability`, `excused`,
+        `cost` and `baseline_cost` (present value in the window, in the shock and without any) are of the whole shock.
         """
         return self.frames.survival
 
@@ -472,6 +473,8 @@ def _without_counted(nothing: Mapping[str, Any] | None) -> dict[str, Any] | None
 def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
     """Remove flows and instance from the JSON object; add the budget, and the figure that steps of limits reduce."""
     data["budget"] = result.data.get("policy", {}).get("budget")
+    if result.has_priced_gaps and result.baseline is not None:
+        data["priced_cost"] = result.priced_cost
     data["binding"] = [{**each, "of": result.binding_saves} for each in data["binding"]]
     own = [(data, part) for part in ("baseline", "data", "endured", "comments")]
     for holder, part in (*own, (data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):

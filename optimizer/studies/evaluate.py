@@ -27,7 +27,8 @@ from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import Evaluator, recourse_executor
 from optimizer.algorithms.solving import FutureOptimum, best_plan, with_regret
-from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
+from optimizer.audit.figures import measure_of_futures, measures_beside
+from optimizer.audit.result import audit_error, audit_futures
 from optimizer.instance.altered import with_eased_floors, with_policy
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
@@ -267,8 +268,9 @@ def join_futures(
     report = audit_futures(_by_expected_cost(lifted), result)
     if not report.ok:
         raise audit_error(instance, [f"{name}: {each}" for each in report.disagreements], result)
-    measured = measure_of_futures(lifted, result.futures)
-    return FuturesPlan(name, lifted, replace(result, total_cost=measured, audit=report.to_dict()))
+    measured, priced = (measure_of_futures(lifted, result.futures, x) for x in (0.0, instance.policy.gap_price or 0.0))
+    figures = {"total_cost": measured, **measures_beside(lifted, result.futures, priced)}
+    return FuturesPlan(name, lifted, replace(result, **figures, audit=report.to_dict()))
 
 
 def _joint_result(instance: Instance, lifted: Instance, futures: tuple[FutureResult, ...]) -> FuturesResult:

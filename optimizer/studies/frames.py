@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from optimizer.audit.figures import baseline_cost_by_period
 from optimizer.instance.derived import display_name, has_only_stocks, size_notes, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -32,7 +33,7 @@ def result_frames(result: Result) -> Frames:
             "builds": lambda: builds_frame(instance, result),
             "stock": lambda: stocks_by_period_frame(instance, result, "stock", result.plan.stocks),
             "purchased": lambda: stocks_by_period_frame(instance, result, "purchased", result.plan.fills),
-            "survival": lambda: survival_frame(result),
+            "survival": lambda: survival_frame(instance, result),
             "services": lambda: services_frame(result),
             "dependence": lambda: _dependence_frame("dependence", result.shares),
             "yearly_dependence": lambda: yearly_dependence_frame(instance, result),
@@ -111,8 +112,9 @@ def stocks_by_period_frame(instance: Instance, result: Result, name: str, rows: 
     return Frame(name, title, tuple(columns), (list(result.periods), *map(list, rows.values())))
 
 
-def survival_frame(result: Result) -> Frame:
+def survival_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of survival by shock and segment; for those not in a summary line, only shortages are known."""
+    money = result.money
     columns = (
         FrameColumn("shock", form="shock", is_index=True),
         FrameColumn("segment", form="name", is_index=True),
@@ -121,11 +123,24 @@ def survival_frame(result: Result) -> Frame:
         FrameColumn("first_failure", form="period"),
         FrameColumn("shortage", "Not served", "t", "amount"),
         FrameColumn("below_floor", "Below the floor", "t", "amount"),
-        FrameColumn("gap", "Gap", result.money, "amount"),
+        FrameColumn("gap", "Gap", money, "amount"),
         FrameColumn("survives", "Floor holds", form="yes"),
+        FrameColumn("first", "First period", form="period"),
+        FrameColumn("last", "Last period", form="period"),
+        FrameColumn("probability", unit="share", form="percent"),
+        FrameColumn("excused", "May fail", form="yes"),
+        FrameColumn("cost", "Shock cost", money, "exact"),
+        FrameColumn("baseline_cost", unit=money, form="exact"),
     )
-    rows = ((each.name, d, *_survival(each, d)) for each in result.shocks for d in result.data["demands"])
-    note = "Each segment in the weakest period of each shock; tonnes over the window; gap at shortage cost."
+    missed = _baseline_cost_in_windows(instance, result)
+    rows = (
+        (each.name, d, *_survival(each, d), *_of_whole_shock(each), missed.get(each.name))
+        for each in result.shocks
+        for d in result.data["demands"]
+    )
+    note = "Each segment in the weakest period of each shock; tonnes over the window; gap at shortage cost. "
+    note += "From First period on, columns are of the whole shock, the same in each of its segments: costs are present "
+    note += "values of operation and shortage in its window, with the shock and without any."
     if any(each.flows is None for each in result.shocks):
         note += " Without a period: no figure is stored, as another segment is weaker; no floor fails there."
     return Frame.of_rows("survival", "Survival", columns, rows, note)
@@ -140,6 +155,20 @@ def _survival(outcome: Outcome, d: str) -> tuple[Any, ...]:
     # A summary line names every segment that fails, so this one keeps its floor.
     short = None if outcome.unserved is None else outcome.unserved.get(d, 0.0)
     return None, None, None, None, None, short, 0.0, 0.0, True
+
+
+def _baseline_cost_in_windows(instance: Instance, result: Result) -> dict[str, float]:
+    """Return the baseline's present value in the window of each shock; empty if a changed plan does not fit."""
+    try:
+        by_period, place = baseline_cost_by_period(instance, result), result.periods.index
+        ends = {each.name: (place(each.first), place(each.last) + 1) for each in result.shocks}
+    except (KeyError, IndexError, ValueError):
+        return {}
+    return {name: math.fsum(by_period[first:end]) for name, (first, end) in ends.items()}
+
+
+def _of_whole_shock(outcome: Outcome) -> tuple[Any, ...]:
+    return outcome.first, outcome.last, outcome.probability, outcome.excused, outcome.cost
 
 
 def _service_columns() -> tuple[FrameColumn, ...]:

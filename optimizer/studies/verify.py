@@ -27,8 +27,8 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import DISAGREES, AuditReport, Verification
-from optimizer.audit.figures import DETERRING, check_joint_figures
-from optimizer.audit.result import audit_result, check_futures, measure_of_futures, under_its_attacks
+from optimizer.audit.figures import DETERRING, check_joint_figures, measure_of_futures
+from optimizer.audit.result import audit_result, check_futures, under_its_attacks
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import amount_bought, extensive_form_model, recourse_model

@@ -20,7 +20,7 @@ from optimizer.algorithms.benders_loop import BendersLoop, Incumbent
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.relaxed_floors import no_sample_may_fail
-from optimizer.audit.result import _outcomes, measure_of_futures
+from optimizer.audit.figures import _outcomes, measure_of_futures
 from optimizer.formulation import blank_model
 from optimizer.instance.questions import RiskMeasure
 from optimizer.results.futures import FutureResult, FuturesResult

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.audit.result import measure_of_futures
+from optimizer.audit.figures import measure_of_futures
 from optimizer.instance.derived import display_name, has_floors, size_range_text
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance

@@ -23,7 +23,8 @@ from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
 from optimizer.algorithms.solving import FutureOptimum, best_plan, open_evaluator, solve_one_future, with_regret
 from optimizer.algorithms.workers import LISTENER, Task
 from optimizer.audit import AuditReport
-from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
+from optimizer.audit.figures import measure_of_futures, measures_beside
+from optimizer.audit.result import audit_error, audit_futures
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.altered import without_disruptions, without_gap_price
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
@@ -329,6 +330,7 @@ class _Search:
             price_of_survival=price_of_survival(expected("total_cost"), no_shock),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
+            **measures_beside(self.instance, futures, cost + (priced or 0.0)),
             **_common_fields(run_record(self.instance, self.settings, self.clock, solved, notes)),
         )
 

@@ -32,7 +32,7 @@ from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import FutureOptimum
 from optimizer.algorithms.workers import Memory, Task, own_clock
-from optimizer.audit.result import measure_of_futures
+from optimizer.audit.figures import measure_of_futures
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
 from optimizer.instance.questions import (
