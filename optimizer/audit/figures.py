@@ -354,6 +354,11 @@ def check_joint_figures(instance: Instance, result: FuturesResult, measured: flo
     report.at_most("gap_bound", 0.0, result.gap_bound or 0.0)
     report.at_most("gap_bound", result.gap_bound or 0.0, result.survival_gap, least_scale=AUDIT_MONEY_SCALE)
     _check_joint_distance(result, measured, gap, report)
+    _check_measures_beside(instance, result, measured, report)
+
+
+def _check_measures_beside(instance: Instance, result: FuturesResult, measured: float, report: AuditReport) -> None:
+    """Check the measure with gaps at their price, CVaR and value at risk, where the result states them."""
     costs = [each.cost for each in result.futures]
     for name, found in measures_beside(instance, result.futures, measured).items():
         stated = getattr(result, name)

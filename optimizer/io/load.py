@@ -15,6 +15,7 @@ from optimizer.instance.document import (
     TEXT_FIELDS,
     WORKBOOK,
     Document,
+    document_of,
     file_content,
     get_value,
     is_saved_plan_file,
@@ -170,14 +171,21 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
     return instance
 
 
-def check(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance, tuple[Finding, ...]]:
-    """Read and check an instance file like `load`, and return warnings about valid but suspicious input with it.
+def check(
+    path: str | FilePath | Mapping[str, Any] | Instance, overrides: OverridesLike = ()
+) -> tuple[Instance, tuple[Finding, ...]]:
+    """Read and check an instance like `load`, and return warnings about valid but suspicious input with it.
+
+    Args:
+        path: as for `load`; or the data of an instance, as for `read`, or an instance.
+        overrides: as for `load`.
 
     Returns:
         The instance, and the warnings that the command prints; empty if nothing is suspicious.
 
     Raises:
-        InstanceError: the file or an override is invalid; the error lists every finding with its place and cure.
+        InstanceError: the data or an override is invalid; the error lists every finding with its place and cure.
+        ValueError: `path` is none of these, or `overrides` have another form.
 
     Example:
         >>> import optimizer as so
@@ -185,16 +193,28 @@ def check(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance
         >>> warnings
         ()
     """
-    instance, findings, _ = inspect_document(arguments.file_path("path", path), overrides)
-    return instance, findings
+    if isinstance(path, Instance):
+        # Without the defaults, except those that were written: a warning may ask to write one.
+        document = document_of(path.model_dump(mode="json", by_alias=True, exclude_unset=True), path.title)
+    elif isinstance(path, Mapping):
+        document = document_of(path, "data")
+    else:
+        document = open_document(arguments.file_path("path", path))
+    return _check_changed(document, overrides)
 
 
-@without_garbage_collection()
 def inspect_document(
     path: str | FilePath, overrides: OverridesLike = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:
     """Read and check an instance file like `check`; return also its document, which has the line of every place."""
-    document, wrong = open_document(path), list[Finding]()
+    document = open_document(path)
+    return *_check_changed(document, overrides), document
+
+
+@without_garbage_collection()
+def _check_changed(document: Document, overrides: OverridesLike) -> tuple[Instance, tuple[Finding, ...]]:
+    """Change a document by overrides and check it; return its instance with its warnings."""
+    wrong = list[Finding]()
     for assignment in assignments(overrides):
         try:
             apply_override(document, assignment)
@@ -206,7 +226,7 @@ def inspect_document(
         raise InstanceError([*wrong, *error.findings]) from None
     if wrong:
         raise InstanceError([*wrong, *findings])
-    return instance, findings, document
+    return instance, findings
 
 
 # Suffixes of the files that `convert_file` writes.

@@ -280,12 +280,15 @@ class FuturesResult(SavedPlan):
         data["builds"] = [_decision_row(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decision_row(each) for each in self.decisions if each.is_stock]
         data |= write_commitments(self.data)
-        optional = OPTIONAL_FIGURES if self.has_priced_gaps else OPTIONAL_FIGURES[1:]
-        known = {name: finite_or_none(getattr(self, name)) for name in optional}
-        data |= {name: value for name, value in known.items() if value is not None}
+        data |= self._optional_figures()
         if self.changes:
             data["changes"] = list(self.changes)
         return self._with_results(data) if whole else data | {"budget": self.data.get("policy", {}).get("budget")}
+
+    def _optional_figures(self) -> dict[str, float]:
+        names = OPTIONAL_FIGURES if self.has_priced_gaps else OPTIONAL_FIGURES[1:]
+        known = {name: finite_or_none(getattr(self, name)) for name in names}
+        return {name: value for name, value in known.items() if value is not None}
 
     def _with_results(self, data: dict[str, Any]) -> dict[str, Any]:
         data |= {"periods": self.periods, "data": as_plain(self.data)}

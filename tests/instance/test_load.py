@@ -481,3 +481,31 @@ def test_a_slip_of_an_override_is_said_once_whatever_scenarios_there_are(tmp_pat
     text = BASE + "\nscenarios: {more: {demands.all.quantity: 200}, less: {demands.all.quantity: 50}}\n"
     (found,) = complaints(tmp_path, text, "demands.al.quantity=5")
     assert found.what == 'there is no segment "al"'
+
+
+# Warnings of data that stand in no file
+
+
+def test_check_warns_of_a_mapping_and_an_instance_as_of_a_file(tmp_path: Path) -> None:
+    text = BASE.replace("home: usa", "home: usa\ndiscount_rate: 5").replace(
+        "months: 12,", "months: 12, probability: 0.1,"
+    )
+    (tmp_path / "instance.yaml").write_text(text, encoding="utf-8")
+    instance, expected = so.check(tmp_path / "instance.yaml")
+    assert {finding.where for finding in expected} >= {"discount_rate", "options.reserve"}
+    data = yaml.safe_load(text)
+    for source in (data, instance):
+        again, warnings = so.check(source)
+        assert again == instance
+        assert [(each.where, each.what) for each in warnings] == [(each.where, each.what) for each in expected]
+    changed, fewer = so.check(data, "discount_rate=0.05")
+    assert (changed.discount_rate, data["discount_rate"]) == (0.05, 5)
+    assert "discount_rate" not in {finding.where for finding in fewer}
+
+
+def test_check_of_an_instance_knows_which_defaults_are_written(tmp_path: Path) -> None:
+    others = "\n  other: {commodity: magnet, quantity: 1, shortage_cost: 1000"
+    for written, count in (("}", 1), (", survival: 0}", 0)):
+        instance = load(tmp_path, BASE.replace("1000}\noptions", f"1000}}{others}{written}\noptions"))
+        where = [finding.where for finding in so.check(instance)[1]]
+        assert where.count("demands.other.survival") == count
