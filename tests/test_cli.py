@@ -459,6 +459,7 @@ def test_cbc_agrees_with_highs() -> None:
                 for solver in ("highs", "cbc")]  # fmt: skip
         assert both[0]["total_cost"] == pytest.approx(both[1]["total_cost"], rel=1e-6)
         assert both[0]["survival_gap"] == pytest.approx(both[1]["survival_gap"], rel=1e-6)
+        assert ["cbcbox" in each["versions"] for each in both] == [False, True]
 
 
 def test_console_script_is_the_same() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -27,6 +28,7 @@ from optimizer.solver.base import (
     Settings,
     SolveRequest,
     SolveResult,
+    SolverName,
     Vector,
 )
 from optimizer.solver.highs_tree import TreeBackEnd
@@ -411,6 +413,7 @@ def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) ->
         beside.replace(path)
 
 
-def versions() -> Mapping[str, str]:
-    """Return the versions of PuLP and HiGHS, by package name."""
-    return {"pulp": version("pulp"), "highspy": version("highspy")}
+def versions(solver: SolverName = "highs") -> Mapping[str, str]:
+    """Return the versions of PuLP and HiGHS, and of CBC if it is the solver and not the system's, by package name."""
+    packages = ["pulp", "highspy", *(["cbcbox"] if solver == "cbc" and find_spec("cbcbox") else [])]
+    return {package: version(package) for package in packages}

@@ -58,8 +58,9 @@ from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHO
 if TYPE_CHECKING:
     from optimizer.studies.what_if import WhatIfSolver
 
-# Settings that do not determine a result, such as those of studies: they are not recorded.
-UNRECORDED = ("accuracy", "until", "jobs", "cluster", "checkpoint")
+# Settings that do not determine a result, such as those of studies: they are not recorded. The number of processes may
+# determine the last digits.
+UNRECORDED = ("accuracy", "until", "cluster", "checkpoint")
 
 
 @dataclass
@@ -95,7 +96,7 @@ def run_record(
         "currency": instance.currency,
         "notes": (*notes, *solved.notes, *interrupted),
         "settings": _settings_record(settings),
-        "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
+        "versions": {"optimizer": version("optimizer"), **solver_versions(settings.solver), "python": python_version()},
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),
         "solved_instance": instance,
