@@ -6,6 +6,7 @@ in place of an Instance, a Result or Settings, raises a TypeError that names the
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path as FilePath
@@ -33,7 +34,7 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> f
     Raises:
         ArgumentError: the value is no number, or out of bounds.
     """
-    if isinstance(value, Real) and not isinstance(value, bool):
+    if isinstance(value, Real | Decimal) and not isinstance(value, bool):
         plain = value if isinstance(value, int | float) else float(value)
         if low <= plain <= high:
             return plain
@@ -66,6 +67,13 @@ def listed(words: Iterable[str]) -> str:
     """Return words as a list of alternatives: ``a, b or c``."""
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def yes_or_no(**values: Any) -> None:
+    """Raise ArgumentError unless values are True or False: a text, also "no", would count as true."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ArgumentError(name, value, "write True or False.")
 
 
 def function(name: str, value: Any) -> None:

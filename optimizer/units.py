@@ -46,6 +46,8 @@ _WIDE = Context(prec=60)
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _WRITE_NUMBER = "Write a plain number, or one such as 2.5B, 250M, 40k."
 _DECIMAL_POINT = "A decimal number has a point, such as 0.7: a comma begins the next entry."
+# A cure for a pandas Series or a NumPy array in place of a number.
+_OF_A_TABLE = " Years with their values are a mapping: a Series by year has it as to_dict()."
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
 # A date or period written where a year is expected; the group is its year.
@@ -62,11 +64,14 @@ def parse_amount(value: Any) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         cure = f"{_WRITE_NUMBER} {_DECIMAL_POINT}" if value is None else _WRITE_NUMBER
+        cure += _OF_A_TABLE * hasattr(value, "tolist")
         raise finding(f"{_show_value(value)} is not a number", cure)
     try:
         number = _parse_text(value) if isinstance(value, str) else float(value)
     except OverflowError:
         number = math.inf
+    if math.isnan(number):
+        raise finding(f"{_show_value(value)} is not finite", _WRITE_NUMBER)
     if not math.isfinite(number):
         raise finding(f"{_show_value(value)} is not finite", "Leave the field out where there is no limit.")
     if abs(number) > shapes.LARGEST or 0 < abs(number) < SMALLEST:
@@ -101,6 +106,8 @@ def _show_value(value: Any) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
+    if hasattr(value, "tolist"):
+        return f"a value of type {type(value).__name__}"
     return "nothing" if value is None else f'"{excerpt(value)}"'
 
 
@@ -320,10 +327,8 @@ def parse_money(value: Any) -> float:
     Raises:
         ValueError: the value is no such amount; the message has the cure.
     """
-    plain = float(value) if isinstance(value, Real) and not isinstance(value, int) else value
-    if (isinstance(plain, float) and not math.isfinite(plain)) or (isinstance(plain, str) and plain.strip() == "any"):
-        cure = "For no limit, write --set policy.budget=null, in Python with_budget(instance, None)."
-        raise ValueError(f"{plain} is not a finite amount. {cure}")
+    plain = float(value) if isinstance(value, Real | Decimal) and not isinstance(value, int) else value
+    _require_finite(plain)
     try:
         amount = parse_amount(plain)
     except PydanticCustomError as error:
@@ -331,6 +336,15 @@ def parse_money(value: Any) -> float:
     if amount < 0:
         raise ValueError("write 0 or more.")
     return amount
+
+
+def _require_finite(value: Any) -> None:
+    """Raise ValueError for NaN, infinity and the text ``any``."""
+    if isinstance(value, float) and math.isnan(value):
+        raise ValueError(f"nan is no amount. {_WRITE_NUMBER}")
+    if (isinstance(value, float) and math.isinf(value)) or (isinstance(value, str) and value.strip() == "any"):
+        cure = "For no limit, write --set policy.budget=null, in Python with_budget(instance, None)."
+        raise ValueError(f"{value} is not a finite amount. {cure}")
 
 
 def money(value: MoneyLike | None, name: str) -> float | None:
@@ -365,8 +379,17 @@ def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
     return [_budget(each) for each in budgets]
 
 
+def some_budgets(budgets: Any) -> list[float | None] | Literal["auto"] | None:
+    """Return `budget_list`; ArgumentError for a list without any budget."""
+    if (found := budget_list(budgets)) == []:
+        raise ArgumentError("budgets", budgets, "write at least one, or leave them out.")
+    return found
+
+
 def _budget(value: Any) -> float | None:
     is_any = value is None or (isinstance(value, str) and value.strip() == "any")
+    if isinstance(value, float) and math.isinf(value):
+        raise ArgumentError("budgets", value, "for no limit, write None, or any as text.")
     return None if is_any else money(value, "budgets")
 
 

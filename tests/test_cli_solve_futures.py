@@ -575,6 +575,10 @@ def test_a_regret_of_nothing_is_proven() -> None:
     facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
     assert facts["Largest regret"].startswith("0 USD, ")
     assert facts["Largest regret"].endswith("(proven to be the least)")
+    data["policy"] = {}
+    result = so.solve_futures(so.read(data))
+    facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
+    assert facts["Largest regret"] == "none: in no future would the informed plan cost less"
 
 
 def answer(*words: str) -> dict[str, Any]:

@@ -232,6 +232,16 @@ def test_gaps_that_have_a_price_count_in_every_value(
     assert [futures[name]["adaptive_cost"] for name in ("high", "low")] == pytest.approx(list(adaptive), abs=5)
 
 
+def test_the_frame_of_values_has_each_value_between_its_bounds() -> None:
+    found = study("hand_wait.yaml")
+    frame = found.frames.values
+    assert found.flexibility is not None
+    assert frame.loc["flexibility", "value"] == found.flexibility.value
+    assert frame.loc["perfect", "value"] == found.costs["perfect"].cost
+    assert (frame["low"] <= frame["value"]).all()
+    assert (frame["value"] <= frame["high"]).all()
+
+
 def test_that_the_adversary_of_the_file_is_left_out_is_said() -> None:
     ban = "{price: 1, cuts: [{region: rival, severity: 1}]}"
     threat = f"{{attack_budget: 1, months: 12, starts: [2028], targets: {{ban: {ban}}}}}"

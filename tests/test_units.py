@@ -64,7 +64,7 @@ def test_amounts_are_read(written: object, number: float) -> None:
         (None, "nothing is not a number", "Write a plain number"),
         ([1, 2], "a list is not a number", "Write a plain number"),
         ({2027: 1}, "a mapping is not a number", "Write a plain number"),
-        (math.nan, "is not finite", "Leave the field out where there is no limit."),
+        (math.nan, "is not finite", "Write a plain number, or one such as 2.5B, 250M, 40k."),
         (math.inf, "is not finite", "Leave the field out where there is no limit."),
         ("1e999", "is not finite", "Leave the field out where there is no limit."),
     ],

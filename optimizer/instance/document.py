@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from numbers import Integral, Real
 from pathlib import Path as FilePath
 from string import ascii_uppercase
@@ -25,6 +26,7 @@ from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NEST
 WORKBOOK = ".xlsx"
 # Fields whose value is always text, whatever it looks like.
 TEXT_FIELDS = ("name", "source", "note", "description", "currency")
+NAN = "is NaN, which is no value"
 
 INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
 
@@ -137,7 +139,10 @@ class Document:
         return cure + " A column whose name begins with _ is not read." * is_column
 
     def explains(self, found: Finding) -> bool:
-        """Return whether a finding about the text itself, such as a date in a cell, is why a value is missing."""
+        """Return whether NaN, or a finding about the text such as a date in a cell, is why a value is missing."""
+        own = (found.where, f"{found.where}.{found.what.split()[0]}")
+        if any(each.what == NAN and each.where in own for each in self.findings):
+            return True
         is_absence = found.what.endswith(" is missing") or found.what.startswith(("is empty", "has no value"))
         return is_absence and found.cell is not None and any(each.cell == found.cell for each in self.findings)
 
@@ -288,12 +293,13 @@ def document_of(data: Mapping[str, Any], name: str) -> Document:
     except RecursionError:
         what, cure = "contains itself, or nests too deeply", "Write each part out where it stands."
         raise InstanceError([Finding(name, None, "", what, cure)]) from None
-    twice, blank = "is given twice, as text and as something else", "is NaN, which is no value"
+    twice = "is given twice, as text and as something else"
     found = [(place, twice, "Keep one of the two.") for place in _repeated_keys(data, ())]
     for place, hidden in _hidden_characters(document.data, ()):
         found.append((place, f"holds {character(hidden)}", "Remove it from the name."))
     for place in [*_places_of_nan(document.data, ())]:
-        found.append((place, blank, "Leave the key out; pandas has NaN for a blank cell of a table."))
+        cure = "Write a value, or leave the key out where it may be; pandas has NaN for a blank cell of a table."
+        found.append((place, NAN, cure))
         get_value(document.data, place[:-1])[place[-1]] = None
     document.findings += [document.finding(*each) for each in found]
     return document
@@ -336,7 +342,7 @@ def with_text_keys(value: Any) -> Any:
     """Convert data to the types that a file yields: keys as text, sequences as lists, numbers as int or float."""
     if isinstance(value, Mapping):
         return {str(key): with_text_keys(item) for key, item in value.items()}
-    if isinstance(value, Real) and not isinstance(value, int | float):
+    if isinstance(value, Real | Decimal) and not isinstance(value, int | float):
         return int(value) if isinstance(value, Integral) else float(value)
     return [with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 

@@ -259,7 +259,7 @@ def _examine(document: Document, checks: Iterable[Check] = CHECKS) -> tuple[Inst
         if reader.timeless is not None:
             unchecked = Unchecked(reader.timeless, reader.declared, sound=False, resolved=False)
             problems += find_problems(unchecked, _NAMES)
-    return instance, reader.findings + [document.finding(*problem) for problem in problems]
+    return instance, [*reader.findings, *(f for p in problems if not document.explains(f := document.finding(*p)))]
 
 
 def _examine_whole(document: Document) -> tuple[Instance | None, list[Finding]]:

@@ -239,7 +239,7 @@ class Instance(Described):
     @property
     def money(self) -> str:
         """The currency code, which is the first word of the label of the currency (``USD``)."""
-        return self.currency.split()[0] if self.currency.split() else ""
+        return (self.currency.split() or [""])[0].rstrip(",;:")
 
     @property
     def is_adaptive(self) -> bool:

@@ -239,7 +239,8 @@ class _PlanReader:
             self._build(entry, periods.start, amount)
 
     def _report(self, entry: PlanEntry, what: str, cure: str, place: Place | None = None) -> None:
-        self.findings.append(entry.document.finding(place or entry.place, what, cure))
+        found = entry.document.finding(place or entry.place, what, cure)
+        self.findings += [] if entry.document.explains(found) else [found]
 
     def _amount(self, entry: PlanEntry) -> float | None:
         try:

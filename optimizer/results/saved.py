@@ -205,7 +205,7 @@ class SavedPlan(ReadOnly):
     @property
     def money(self) -> str:
         """The currency's code, the first word of its label."""
-        return (self.currency.split() or [""])[0]
+        return (self.currency.split() or [""])[0].rstrip(",;:")
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key not in self.UNSENT}

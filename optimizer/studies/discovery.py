@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
@@ -279,6 +280,7 @@ def discover(
         (100, [1.0])
     """
     samples, seed = check_samples(samples, seed)
+    arguments.yes_or_no(adversary=adversary)
     limits = Settings(jobs=jobs, time_limit=time_limit)
     require_extra("sensitivity", "The search for conditions under which a plan fails")
     require_plan(result)

@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from optimizer import risk
+from optimizer import arguments, risk
 from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant, outlay
@@ -57,7 +57,7 @@ from optimizer.studies.evaluation import (
 )
 from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.given_plan import PlanLike, operate_given, read_plans, with_need_and_waste
+from optimizer.studies.given_plan import PlanLike, list_plans, operate_given, read_plans, with_need_and_waste
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
 from optimizer.units import MoneyLike
@@ -105,11 +105,20 @@ def evaluate(
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
     settings = Settings.chosen(settings)
+    arguments.yes_or_no(is_quick=is_quick)
     changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, for_all="evaluate_futures")
-    given, clock = read_plans(plans, changed.instance), settings.clock()
+    given, clock = _read_some(plans, changed.instance), settings.clock()
     depth: Depth = "operation" if is_quick else "all"
     with interruptible(clock, listener):
         return _evaluate(changed.instance, given, settings, clock, listener, changed.notes, depth)
+
+
+def _read_some(plans: PlanLike | Iterable[PlanLike], instance: Instance) -> list[GivenPlan]:
+    """Return at least one plan; ArgumentError without any."""
+    some = list_plans(plans)
+    if not some:
+        raise arguments.ArgumentError("plans", plans, "give at least one plan.")
+    return read_plans(some, instance)
 
 
 def evaluate_futures(
@@ -138,8 +147,9 @@ def evaluate_futures(
         (True, 'high')
     """
     settings = Settings.chosen(settings)
+    arguments.yes_or_no(is_quick=is_quick)
     changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
-    given = read_plans(plans, changed.instance)
+    given = _read_some(plans, changed.instance)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesEvaluationSearch(changed.instance, given, settings, clock, listener).run(is_quick=is_quick)

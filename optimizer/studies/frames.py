@@ -415,7 +415,7 @@ def futures_frame(result: FuturesResult) -> Frame:
     priced = "cost plus the gap at its price, which is minimised"
     with_gap = FrameColumn("priced_cost", "With gap", money, "exact", note=priced, of=lambda it: it.result.priced_cost)
     columns = (
-        FrameColumn("future", is_index=True, of=lambda each: each.name),
+        FrameColumn("future", is_index=True, of=lambda each: each.name or "the only one"),
         FrameColumn("probability", "Prob.", "share", "tenth"),
         FrameColumn("survives", form="yes", of=lambda each: each.result.survives),
         FrameColumn("cost", "Cost", money, "exact", note="present value, expected over the shocks of the future"),

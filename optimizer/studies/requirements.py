@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.altered import with_only_shocks, with_starts_moved, with_window_lengths, without_probabilities
@@ -101,6 +102,7 @@ def find_requirements(
     # A plan of another budget or measure may be compared with, too.
     require_known(result, instance, argument="result", but=("policy",))
     settings = Settings.chosen(settings)
+    arguments.yes_or_no(is_quick=is_quick)
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:
         study = _Study(instance, solver)

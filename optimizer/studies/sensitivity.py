@@ -200,10 +200,10 @@ def sensitivity(
     """
     samples, seed = check_samples(samples, seed, may_be_none=True)
     resolution = arguments.number("resolution", resolution, *VALUE_RESOLUTIONS)
+    arguments.yes_or_no(flips=flips, adversary=adversary)
     most = None if most is None else arguments.whole_number("most", most)
     made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
-    instance = made.instance
-    _require_ranges(instance)
+    _require_ranges(instance := made.instance)
     require_known(known, instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     # A known plan needs no search, only its held shocks and duals: the time limit then applies to later tasks only.

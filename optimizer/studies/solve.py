@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer import arguments
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
@@ -76,6 +77,7 @@ def solve(
           stock  reserve  largest 100 t>
     """
     settings = Settings.chosen(settings)
+    arguments.yes_or_no(adversary=adversary)
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
     if made.instance.is_adaptive:
         place, what = "futures", "the instance has several futures"

@@ -41,7 +41,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import DoNothing, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, require_result, weakest
-from optimizer.results.saved import NOT_EVIDENCE
+from optimizer.results.saved import NOT_EVIDENCE, SavedPlan
 from optimizer.risk import cost
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
 from optimizer.studies.conclusion import solve_instance
@@ -182,6 +182,8 @@ def verify(
         SolverError: the solver failed.
         ValueError: an unknown extent.
     """
+    if instance is None and isinstance(result, SavedPlan):
+        raise TypeError("a result from a file has no solved_instance: verify(read(result.data), result)")
     require_instance(instance)
     require_result(result)
     arguments.choice("extent", extent, get_args(Extent))

@@ -1,12 +1,15 @@
 """Arguments of a wrong kind from Python: refused by name with what to write, or taken where the meaning is plain."""
 
 import inspect
+import math
 import traceback
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import optimizer as so
@@ -341,5 +344,61 @@ def test_a_blank_cell_of_pandas_and_keys_that_are_one_or_cannot_be_seen_are_find
         ("demands.motors.quantity.2026", "is given twice, as text and as something else"),
         (r"options.pl\u200bant", "holds the invisible character U+200B"),
     } <= said
+    # Each NaN is one finding, also of a required key, and what follows from it is none.
+    assert len(said) == 4
+    for place in (("kind",), ("capex",)):
+        whole = so.load("instances/tiny.yaml").to_dict()
+        whole["options"]["plant"][place[0]] = float("nan")
+        with pytest.raises(so.InstanceError) as error:
+            so.read(whole)
+        assert [each.where for each in error.value.findings] == [f"options.plant.{place[0]}"]
+    with pytest.raises(GivenPlanError) as wrong:
+        so.evaluate(so.load("instances/tiny.yaml"), {"builds": {"plant": {2026: float("nan")}}})
+    assert [each.what for each in wrong.value.findings] == ["is NaN, which is no value"]
     with pytest.raises(GivenPlanError, match="is given twice"):
         so.evaluate(so.load("instances/tiny.yaml"), {"builds": {"plant": {2026: 10, "2026": 20}}})
+
+
+def test_decimals_are_numbers_and_tables_are_told_what_to_write() -> None:
+    tiny = so.load("instances/tiny.yaml")
+    data = tiny.to_dict()
+    data["processes"]["imports"]["capacity"] = Decimal(120)
+    assert so.read(data) == tiny
+    assert so.with_budget(tiny, Decimal("3e6")).policy.budget == 3e6
+    assert so.Settings(mip_gap=Decimal("0.25")).mip_gap == 0.25
+    for value in (pd.Series([1.0], index=[2026]), np.array([1.0])):
+        data["processes"]["imports"]["capacity"] = value
+        with pytest.raises(so.InstanceError, match=rf"of type {type(value).__name__} is not a number.*to_dict\(\)"):
+            so.read(data)
+
+
+def test_flags_are_true_or_false_and_lists_hold_something() -> None:
+    tiny: Any = so.load("instances/tiny.yaml")
+    for call in (
+        lambda: so.solve(tiny, adversary="yes"),
+        lambda: so.solve_futures(tiny, adversary="no"),
+        lambda: so.sensitivity(tiny, flips=1),
+        lambda: so.evaluate(tiny, [{"builds": {}}], is_quick="no"),
+    ):
+        with pytest.raises(ValueError, match="write True or False"):
+            call()
+    with pytest.raises(ValueError, match=r"plans=\[\]: give at least one plan"):
+        so.evaluate(tiny, [])
+    with pytest.raises(ValueError, match=r"budgets=\[\]: write at least one"):
+        so.compare(tiny, [])
+    with pytest.raises(ValueError, match="budgets=nan: nan is no amount"):
+        so.compare(tiny, [math.nan])
+    with pytest.raises(ValueError, match="budgets=inf: for no limit, write None"):
+        so.compare(tiny, [math.inf])
+
+
+def test_verify_of_a_loaded_result_says_where_its_instance_is() -> None:
+    result = so.Result.from_dict(so.solve(so.load("instances/tiny.yaml")).to_dict())
+    with pytest.raises(TypeError, match=r"verify\(read\(result.data\), result\)"):
+        so.verify(result.solved_instance, result)
+
+
+def test_a_comma_after_the_code_of_the_currency_is_no_part_of_it() -> None:
+    result = so.solve(so.load("instances/tiny.yaml", "currency=EUR, 2025 prices"))
+    assert "total cost 43.6M EUR, outlay" in repr(result)
+    assert so.read(result.data).money == "EUR"

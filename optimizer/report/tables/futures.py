@@ -143,7 +143,9 @@ def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
     regrets = [(each.regret, each.name) for each in result.futures if each.regret is not None]
     if len(regrets) == len(result.futures) and result.measure != "largest regret":
         most, name = max(regrets)
-        yield "Largest regret", f"{si(most, money)}, in {name}, whose informed plan would cost that much less"
+        is_none = most <= SAME_VALUE * abs(worst.cost)
+        of_one = f"{si(most, money)}, in {name}, whose informed plan would cost that much less"
+        yield "Largest regret", "none: in no future would the informed plan cost less" if is_none else of_one
 
 
 def _outlay_text(instance: Instance, result: FuturesResult) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optimizer import formulation
+from optimizer import arguments, formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator
@@ -78,6 +78,7 @@ def solve_futures(
         [('plant', '2027', 40)]
     """
     settings = Settings.chosen(settings)
+    arguments.yes_or_no(adversary=adversary)
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
     found = search_futures(made.instance, settings, settings.clock(), listener, notes=made.notes, adversary=adversary)
     return found.with_changes(made.changes)

@@ -410,14 +410,15 @@ def values_frame(found: FuturesStudy) -> Frame:
     """Build the frame of values, a row for each cost and each value of information or flexibility, with its bounds."""
     columns = (
         FrameColumn("what", is_index=True),
-        *FrameColumn.several("exact", found.instance.money, "low", "high"),
+        *FrameColumn.several("exact", found.instance.money, "value", "low", "high"),
         FrameColumn("status"),
     )
-    rows: list[tuple[Any, ...]] = [(kind, each.bound, each.cost, each.status) for kind, each in found.costs.items()]
+    costs = found.costs.items()
+    rows: list[tuple[Any, ...]] = [(kind, each.cost, each.bound, each.cost, each.status) for kind, each in costs]
     for name in ("flexibility", "information"):
         value = getattr(found, name)
         if value is not None:
-            rows.append((name, value.low, value.high, ""))
+            rows.append((name, value.value, value.low, value.high, ""))
     note = "Perfect: the informed plans, which know every answer from the start."
     return Frame.of_rows("values", "Costs and values", columns, rows, note)
 
