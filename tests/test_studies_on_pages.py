@@ -600,3 +600,16 @@ def test_the_section_of_alternatives_counts_gaps_at_their_price() -> None:
         "Of the plans found, the one that differs most costs 40.5M USD, the cheapest 35.5M USD, with gaps at their "
         "price; " in said
     )
+
+
+@pytest.mark.parametrize("name", ["instances/tiny.yaml", WAIT])
+def test_a_page_written_from_python_names_arguments_and_no_options(name: str, tmp_path: Path) -> None:
+    instance = so.load(ROOT / name)
+    result = so.solve_futures(instance) if instance.is_adaptive else so.solve(instance)
+    so.write_report(result, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    hints = re.findall(r'<p class="hint missing">([^<]*)</p>', page)
+    assert any("studies=" in hint for hint in hints)
+    assert any("write budgets=None" in hint for hint in hints)
+    assert not [hint for hint in hints if " --" in hint and "in Python by" not in hint]
+    assert "made with --quick" not in page

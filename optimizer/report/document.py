@@ -25,7 +25,7 @@ from optimizer.instance.schema import Instance
 from optimizer.io.load import comments_of, open_document
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_each_brief, make_futures_brief
-from optimizer.report.brief.plan_parts import Brief
+from optimizer.report.brief.plan_parts import MORE_TIME, Brief
 from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
@@ -118,6 +118,7 @@ class ReportParts:
     warnings: tuple[str, ...] = ()  # shown first
     comments: Sequence[Mapping[str, Any]] = ()  # of the instance file, for a plan of several futures
     is_quick: bool = True  # whether other budgets were left out
+    is_of_python: bool = False  # whether `write_report` writes it, so that hints name its arguments, not options
     # The frontier's data on a page, and the pictures of the plan; None and empty if they are still to be made.
     shown: Book | None = None
     pictures: Sequence[PageSection] = ()
@@ -137,6 +138,9 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         shown = parts.shown or make_book(instance, found, brief=brief)
         shown = replace(shown, is_quick=parts.is_quick, warnings=warnings, brief=brief)
         data = shown.to_dict()
+    for each in [data, *data.get("briefs", ())] if parts.is_of_python else ():
+        for part in each["brief"]["parts"].values():
+            part["missing"] = _python_hint(part["missing"])
     if form == WORKBOOK_FORM:
         return data, workbook(instance, result, warnings, brief, parts.comments)
     if form in BRIEF_FORMS:
@@ -146,6 +150,13 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     pictures = parts.pictures or plan_pictures(shown)
     data |= picture_data(pictures)
     return data, page(data, (*pictures, *parts.sections), prices_respond=prices_respond(instance))
+
+
+def _python_hint(hint: str) -> str:
+    """Return a hint that names arguments of `write_report` in place of options of the command."""
+    hint = hint.replace(MORE_TIME, "write budgets=None").replace("--with futures", "--with futures_study")
+    hint = hint.replace("--future NAME", "in_future(instance, name)")
+    return re.sub(r"--with (\w+)", r"studies=\1(…)", hint)
 
 
 def write_report(
@@ -184,12 +195,13 @@ def write_report(
     result, comments = _with_comments(result, instance_file)
     sections, warnings = [section_of(study, result) for study in several], audit_warnings(instance, result)
     parts = ReportParts(instance, result, studies=several, sections=sections, warnings=warnings, comments=comments)
+    parts = replace(parts, is_quick=False, is_of_python=True)
     if isinstance(result, FuturesResult):
         parts = replace(parts, delays=find_futures_delays(result, settings) if has_budgets else {})
     elif result.baseline is not None and has_budgets:
         # The frontier always has the plan without a budget.
         amounts = [budget for budget in listed if budget is not None] if isinstance(listed, list) else None
-        parts = replace(parts, frontier=frontier(instance, result, amounts), is_quick=False)
+        parts = replace(parts, frontier=frontier(instance, result, amounts))
         parts = replace(parts, delays=find_brief_delays(instance, result, settings))
     write_whole(target, make_document(parts, target.suffix.lower())[1])
 
