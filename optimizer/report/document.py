@@ -138,9 +138,8 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         shown = parts.shown or make_book(instance, found, brief=brief)
         shown = replace(shown, is_quick=parts.is_quick, warnings=warnings, brief=brief)
         data = shown.to_dict()
-    for each in [data, *data.get("briefs", ())] if parts.is_of_python else ():
-        for part in each["brief"]["parts"].values():
-            part["missing"] = _python_hint(part["missing"])
+    if parts.is_of_python:
+        _name_arguments(data)
     if form == WORKBOOK_FORM:
         return data, workbook(instance, result, warnings, brief, parts.comments)
     if form in BRIEF_FORMS:
@@ -150,6 +149,13 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     pictures = parts.pictures or plan_pictures(shown)
     data |= picture_data(pictures)
     return data, page(data, (*pictures, *parts.sections), prices_respond=prices_respond(instance))
+
+
+def _name_arguments(data: Mapping[str, Any]) -> None:
+    """Replace the hints in the data of a report, all briefs included, by those of `_python_hint`."""
+    for each in (data, *data.get("briefs", ())):
+        for part in each["brief"]["parts"].values():
+            part["missing"] = _python_hint(part["missing"])
 
 
 def _python_hint(hint: str) -> str:
