@@ -50,6 +50,8 @@ _DECIMAL_POINT = "A decimal number has a point, such as 0.7: a comma begins the 
 _OF_A_TABLE = " Years with their values are a mapping: a Series by year has it as to_dict()."
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
+# Text that is 1,200 where a point parts thousands, and 1.2 elsewhere.
+_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}\.[0-9]{3}\Z")
 # A date or period written where a year is expected; the group is its year.
 _IN_A_YEAR = re.compile(
     r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z"
@@ -76,6 +78,19 @@ def parse_amount(value: Any) -> float:
         raise finding(f"{_show_value(value)} is not finite", "Leave the field out where there is no limit.")
     if abs(number) > shapes.LARGEST or 0 < abs(number) < SMALLEST:
         raise finding(f"{number:g} is beyond what can be computed with", "Choose a unit in which it lies nearer to 1.")
+    return number
+
+
+def _parse_written(value: Any) -> float:
+    """Parse an amount of an instance file: as `parse_amount`, but not text whose point may part thousands.
+
+    Raises:
+        PydanticCustomError: as `parse_amount`, or such text.
+    """
+    number = parse_amount(value)
+    if isinstance(value, str) and _THOUSANDS.match(text := value.strip()):
+        what = f'"{text}" is text, and may be {number * 1000:g} or {number:g}: some write a point before thousands'
+        raise finding(what, "Write it as a number: without quotes, and in a cell that is not formatted as text.")
     return number
 
 
@@ -195,7 +210,7 @@ def parse_series(value: Any) -> Series:
         cure = "Write years with their values, {2027: …, 2030: …}, or one number for all years."
         raise finding("is a list, where a series by year is expected", cure)
     if not isinstance(value, Mapping):
-        return Series.constant(parse_amount(value))
+        return Series.constant(_parse_written(value))
     if not value:
         raise finding("is an empty mapping", "Write a number, or years with their values: {2027: 100, 2030: 250}.")
     if value.keys() <= {"value", "low", "high", "of", "draw"}:
@@ -207,7 +222,7 @@ def parse_series(value: Any) -> Series:
             year = _year(key)
             if year in points:
                 raise finding(f"{year} is given twice", "Keep one of the two.")
-            points[year] = parse_amount(number)
+            points[year] = _parse_written(number)
         except PydanticCustomError as error:
             raise PydanticCustomError("finding", "{what}", {**(error.context or {}), "key": str(key)}) from None
     return Series(tuple(sorted(points.items())))
@@ -277,7 +292,7 @@ def _each(check: Any) -> AfterValidator:
     return AfterValidator(checked)
 
 
-Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(shapes.AMOUNT)]
+Amount = Annotated[float, BeforeValidator(_parse_written), WithJsonSchema(shapes.AMOUNT)]
 Quantity = Annotated[Amount, AfterValidator(not_negative), WithJsonSchema(shapes.QUANTITY)]
 Ratio = Annotated[Amount, AfterValidator(a_ratio), WithJsonSchema(shapes.RATIO)]
 Positive = Annotated[Amount, AfterValidator(positive), WithJsonSchema(shapes.POSITIVE_NUMBER)]

@@ -247,6 +247,7 @@ def test_what_is_edited_by_hand_is_read() -> None:
 
 SLIPS = [
     (("processes", "capacity", 2, -5), "processes!{capacity}2: processes.imports.capacity: -5 is negative."),
+    (("processes", "capacity", 2, "1.200"), 'processes.imports.capacity: "1.200" is text, and may be'),
     (("processes", "capacity", 2, "lots"), 'processes!{capacity}2: processes.imports.capacity: "lots" is not a number'),
     (("processes", "output", 2, "{magnet: 1"), "processes!{output}2: processes.imports.output: cannot be read as"),
     (("processes", "output", 2, "{magnit: 1}"), '"magnit" is no commodity. Did you mean "magnet"?'),

@@ -69,7 +69,8 @@ def floors_have_a_shortage_cost(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 _SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles")
-# Names shorter than SHORTEST are often one letter apart (Iran, Iraq); those above LONGEST_WORD are no names of regions.
+# Names below SHORTEST are often one letter apart (Iran, Iraq), but rarely from a longer one (chna); those above
+# LONGEST_WORD are no names of regions.
 SHORTEST, LONGEST_WORD = 5, 40
 # A factor of demand or cost in a shock is rarely larger than this.
 LARGEST_FACTOR = 50
@@ -95,15 +96,22 @@ def _check_alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Probl
 
 
 def regions_can_be_distinguished(unchecked: Unchecked) -> Iterator[Problem]:
-    """Report a region that is used once and differs by one letter from another: probably a typing error."""
-    places = _regions(unchecked.instance)
-    for first, second in _neighbours(places):
-        rare, usual = sorted((second, first), key=lambda region: len(places[region]))
-        if len(places[rare]) == 1:
-            count = len(places[usual])
-            times = "once" if count == 1 else f"{count} times"
-            what = f'the region "{rare}" occurs only here, one letter from "{usual}", which occurs {times}'
-            yield places[rare][0], what, f'Write "{usual}" if that is meant.', "warning"
+    """Report a region or stage that is used once and differs by one letter from another: probably a typing error."""
+    instance = unchecked.instance
+    cuts = [cut for _, spec in entries_with_cuts(instance) for cut in spec.cuts]
+    cut_names = {name for cut in cuts for name in (*(cut.region or ()), *(cut.stage or ()))}
+    for noun, places in (("region", _regions(instance)), ("stage", _places_by_value(instance, "stage"))):
+        for first, second in _neighbours(places):
+            rare, usual = sorted((second, first), key=lambda name: len(places[name]))
+            # Laos and Lagos, mining and mixing, casing and casting are no typing errors.
+            is_replaced = len(rare) == len(usual) and sorted(rare) != sorted(usual)
+            is_likely = noun == "region" and min(len(rare), len(usual)) >= SHORTEST
+            is_likely |= len(places[usual]) > 1 and not is_replaced
+            if len(places[rare]) == 1 and is_likely and rare not in cut_names:
+                count = len(places[usual])
+                times = "once" if count == 1 else f"{count} times"
+                what = f'the {noun} "{rare}" occurs only here, one letter from "{usual}", which occurs {times}'
+                yield places[rare][0], what, f'Write "{usual}" if that is meant.', "warning"
 
 
 def home_is_the_region_of_an_activity(unchecked: Unchecked) -> Iterator[Problem]:
@@ -144,7 +152,7 @@ def _neighbours(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield pairs of names one letter apart, found by comparing the names with one letter removed."""
     left: dict[str, list[str]] = {}
     for name in names:
-        if not SHORTEST <= len(name) <= LONGEST_WORD:
+        if not SHORTEST - 1 <= len(name) <= LONGEST_WORD:
             continue
         rests = {name[:i] + name[i + 1 :] for i in range(len(name))} | {name}
         others = dict.fromkeys(other for rest in rests for other in left.get(rest, ())[:SHORTEST])
@@ -156,13 +164,14 @@ def _neighbours(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _is_one_letter(one: str, other: str) -> bool:
     """Return whether two names differ by one letter omitted, inserted, replaced, or swapped with the next.
 
-    Differences in digits, or a replaced last letter, number the members of a series and do not count.
+    Differences in digits, or a replaced last letter, number the members of a series and do not count. Nor do other
+    first letters: Gambia and Zambia, east and beast.
     """
-    if one == other or min(len(one), len(other)) < SHORTEST:
-        return False
     short, long = sorted((one.casefold(), other.casefold()), key=len)
+    if one == other or len(short) < SHORTEST - 1 or len(long) < SHORTEST:
+        return False
     at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    return _is_slip(short[at:], long[at:])
+    return _is_slip(short[at:], long[at:]) and (at > 0 or sorted(short) == sorted(long))
 
 
 def _is_slip(left: str, right: str) -> bool:

@@ -5,6 +5,7 @@ Before them the word `home` is replaced by the home region wherever a region is 
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -67,6 +68,15 @@ class _Known:
         of_processes = (each.region for each in instance.processes.values() if each.region)
         self.regions_of_processes = Vocabulary(of_processes, "region")
         self.stages = Vocabulary((each.stage for each in activities.values() if each.stage), "stage")
+        cuts = [cut for _, spec in entries_with_cuts(instance) for cut in spec.cuts]
+        self.cut_names = Counter(("region", name) for cut in cuts for name in cut.region or ())
+        self.cut_names.update(("stage", name) for cut in cuts for name in cut.stage or ())
+
+    def holders(self, field: str, name: str) -> list[Place]:
+        """Return the places where a process or option names a region or stage; one of `home` is of no use."""
+        instance = self.instance
+        found = [each for each, activity in instance.activities.items() if getattr(activity, field) == name]
+        return [(activity_section(instance, each), each, field) for each in found if name != instance.home]
 
     def shock_fields(self) -> dict[str, Vocabulary]:
         """Return, for each field of a shock, the names that it may have as keys."""
@@ -191,8 +201,8 @@ def _names_of_cut(known: _Known, place: Place, cut: ActivitySelector) -> Iterato
     for name in cut.commodity or ():
         yield from _resolve((*place, "commodity"), name, known.commodities)
     if is_sound:
-        yield from _check_near_misses((*place, "region"), cut.region, known.regions)
-        yield from _check_near_misses((*place, "stage"), cut.stage, known.stages)
+        yield from _check_near_misses(known, (*place, "region"), cut.region, known.regions)
+        yield from _check_near_misses(known, (*place, "stage"), cut.stage, known.stages)
 
 
 def _check_region(place: Place, word: str, known: Vocabulary, noun: str) -> Iterator[Problem]:
@@ -202,12 +212,23 @@ def _check_region(place: Place, word: str, known: Vocabulary, noun: str) -> Iter
         yield place, f'"{word}" is not the region of {noun}', known.cure(word), severity
 
 
-def _check_near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -> Iterator[Problem]:
-    """Report unknown names that are close to a known one as errors; the others are left to `cuts_match`."""
+def _check_near_misses(
+    known: _Known, place: Place, names: Iterable[str] | None, vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    """Report unknown names that are close to a known one as errors; the others are left to `cuts_match`.
+
+    Where the known one stands in one place, and the unknown one in several cuts, the known one is misspelt.
+    """
     for name in names or ():
-        near = known.nearest(name) if name not in known else None
-        if near is not None:
-            yield place, f'"{name}" is the {known.noun} of no process', f'Did you mean "{near}"?', "error"
+        near = vocabulary.nearest(name) if name not in vocabulary else None
+        if near is None:
+            continue
+        holders, count = known.holders(vocabulary.noun, near), known.cut_names[vocabulary.noun, name]
+        if len(holders) == 1 and count > 1 and not known.cut_names[vocabulary.noun, near]:
+            what = f'the {vocabulary.noun} "{near}" occurs only here, while {count} cuts name "{name}"'
+            yield holders[0], what, f'Did you mean "{name}"?', "error"
+        else:
+            yield place, f'"{name}" is the {vocabulary.noun} of no process', f'Did you mean "{near}"?', "error"
 
 
 def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
