@@ -6,6 +6,7 @@ An `Unchecked` is an instance before its checks; the checks (`validation`) use t
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -31,6 +32,12 @@ def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | E
         yield ("ensembles", e), ensemble
         for name, event in ensemble.events.items():
             yield ("ensembles", e, "events", name), event
+
+
+def names_in_cuts(instance: Instance, field: str) -> Counter[str]:
+    """Return how many cuts of shocks and ensembles name each region or stage."""
+    cuts = [cut for _, spec in entries_with_cuts(instance) for cut in spec.cuts]
+    return Counter(name for cut in cuts for name in getattr(cut, field) or ())
 
 
 def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:

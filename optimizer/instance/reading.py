@@ -68,6 +68,7 @@ _ONCE_NAMES_RESOLVE: tuple[Check, ...] = (
     supply.inputs_can_be_obtained,
     supply.commodities_are_of_use,
     supply.entries_are_complete,
+    supply.amounts_can_be_used,
 )
 CHECKS: tuple[Check, ...] = (
     *_NAMES,
@@ -94,12 +95,13 @@ CHECKS: tuple[Check, ...] = (
     supply.upkeep_costs_less_than_building,
     supply.operating_costs_are_plausible,
     supply.entries_are_complete,
+    supply.amounts_can_be_used,
     decisions.released_stock_is_paid_for,
     names.regions_are_named,
     lint.floors_have_a_shortage_cost,
     supply.options_pass_their_own_checks,
     lint.options_have_an_effect,
-    lint.display_names_are_distinct,
+    names.display_names_are_distinct,
     lint.purchases_are_not_free,
     lint.salvaged_stock_is_left_by_shocks,
     lint.magnitudes_are_plausible,

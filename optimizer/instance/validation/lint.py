@@ -13,7 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
-from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, entry_probabilities, free_floors
+from optimizer.instance.derived import (
+    Unchecked,
+    activity_section,
+    entries_with_cuts,
+    entry_probabilities,
+    free_floors,
+    names_in_cuts,
+)
 from optimizer.instance.schema import Instance
 from optimizer.units import Series
 
@@ -30,17 +37,6 @@ def options_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
                 "Write a share above 0, or remove it." if field == "ramp" else f"Raise {field}, or remove the option."
             )
             yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
-
-
-def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that display names are distinct within a section (options: within a kind)."""
-    for section in ("regions", "commodities", "processes", "demands", "options"):
-        seen: dict[tuple[str, str], str] = {}
-        for key, each in getattr(unchecked.instance, section).items():
-            first = seen.setdefault((each.name or key, getattr(each, "kind", "")), key)
-            if first != key:
-                what = f'has the same name as {first}, "{each.name or key}": tables cannot distinguish the two'
-                yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
 def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:
@@ -98,20 +94,22 @@ def _check_alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Probl
 def regions_can_be_distinguished(unchecked: Unchecked) -> Iterator[Problem]:
     """Report a region or stage that is used once and differs by one letter from another: probably a typing error."""
     instance = unchecked.instance
-    cuts = [cut for _, spec in entries_with_cuts(instance) for cut in spec.cuts]
-    cut_names = {name for cut in cuts for name in (*(cut.region or ()), *(cut.stage or ()))}
     for noun, places in (("region", _regions(instance)), ("stage", _places_by_value(instance, "stage"))):
+        cut_names = names_in_cuts(instance, noun)
         for first, second in _neighbours(places):
             rare, usual = sorted((second, first), key=lambda name: len(places[name]))
-            # Laos and Lagos, mining and mixing, casing and casting are no typing errors.
-            is_replaced = len(rare) == len(usual) and sorted(rare) != sorted(usual)
-            is_likely = noun == "region" and min(len(rare), len(usual)) >= SHORTEST
-            is_likely |= len(places[usual]) > 1 and not is_replaced
-            if len(places[rare]) == 1 and is_likely and rare not in cut_names:
-                count = len(places[usual])
+            count = len(places[usual])
+            if len(places[rare]) == 1 and rare not in cut_names and _is_likely_slip(noun, rare, usual, count):
                 times = "once" if count == 1 else f"{count} times"
                 what = f'the {noun} "{rare}" occurs only here, one letter from "{usual}", which occurs {times}'
                 yield places[rare][0], what, f'Write "{usual}" if that is meant.', "warning"
+
+
+def _is_likely_slip(noun: str, rare: str, usual: str, count: int) -> bool:
+    """Return whether a name is no word of its own, as mining is beside mixing, Laos beside Lagos."""
+    is_replaced = len(rare) == len(usual) and sorted(rare) != sorted(usual)
+    is_long_region = noun == "region" and min(len(rare), len(usual)) >= SHORTEST
+    return is_long_region or (count > 1 and not is_replaced)
 
 
 def home_is_the_region_of_an_activity(unchecked: Unchecked) -> Iterator[Problem]:

@@ -7,13 +7,21 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, draw_name, sample_names
 from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ActivitySelector, expand
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import Unchecked, activity_section, can_expand, entries_with_cuts, named_regions
+from optimizer.instance.derived import (
+    Unchecked,
+    activity_section,
+    can_expand,
+    entries_with_cuts,
+    named_regions,
+    names_in_cuts,
+)
 from optimizer.instance.overrides import SCENARIOS
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance, Member, ShareRule
 from optimizer.levers import KINDS, SHOCK_FIELDS
@@ -68,9 +76,11 @@ class _Known:
         of_processes = (each.region for each in instance.processes.values() if each.region)
         self.regions_of_processes = Vocabulary(of_processes, "region")
         self.stages = Vocabulary((each.stage for each in activities.values() if each.stage), "stage")
-        cuts = [cut for _, spec in entries_with_cuts(instance) for cut in spec.cuts]
-        self.cut_names = Counter(("region", name) for cut in cuts for name in cut.region or ())
-        self.cut_names.update(("stage", name) for cut in cuts for name in cut.stage or ())
+
+    @cached_property
+    def cut_names(self) -> Mapping[str, Counter[str]]:
+        """How many cuts name each region and stage, by field."""
+        return {field: names_in_cuts(self.instance, field) for field in ("region", "stage")}
 
     def holders(self, field: str, name: str) -> list[Place]:
         """Return the places where a process or option names a region or stage; one of `home` is of no use."""
@@ -223,8 +233,8 @@ def _check_near_misses(
         near = vocabulary.nearest(name) if name not in vocabulary else None
         if near is None:
             continue
-        holders, count = known.holders(vocabulary.noun, near), known.cut_names[vocabulary.noun, name]
-        if len(holders) == 1 and count > 1 and not known.cut_names[vocabulary.noun, near]:
+        holders, count = known.holders(vocabulary.noun, near), known.cut_names[vocabulary.noun][name]
+        if len(holders) == 1 and count > 1 and not known.cut_names[vocabulary.noun][near]:
             what = f'the {vocabulary.noun} "{near}" occurs only here, while {count} cuts name "{name}"'
             yield holders[0], what, f'Did you mean "{name}"?', "error"
         else:
@@ -360,6 +370,17 @@ def _check_member_count(count: int) -> Iterator[Problem]:
         yield (MEMBERS,), what, f"Write at most {MOST_MEMBERS}: let some of them plan as one.", "error"
     if count == 1:
         yield (MEMBERS,), "one member is alone: there is no coalition", "Write two or more, or none.", "error"
+
+
+def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that display names are distinct within a section (options: within a kind)."""
+    for section in ("regions", "commodities", "processes", "demands", "options"):
+        seen: dict[tuple[str, str], str] = {}
+        for key, each in getattr(unchecked.instance, section).items():
+            first = seen.setdefault((each.name or key, getattr(each, "kind", "")), key)
+            if first != key:
+                what = f'has the same name as {first}, "{each.name or key}": tables cannot distinguish the two'
+                yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
 # Names of shocks.

@@ -1,7 +1,9 @@
 """Checks of supply: every demand has a supplier, every product a use, and what it costs is plausible."""
 
+import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from optimizer.errors import ModelError, Place, Problem, Severity
@@ -329,6 +331,143 @@ def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:
             what = f"{opex} a year is more than capex, {capex}: it is paid every year for each unit of size"
             cure = "Write what one unit costs a year; what is paid once is capex, or fixed_cost whatever the size."
             yield ("options", o, "fixed_opex"), what, cure, "warning"
+
+
+# Amounts above so many times the use of a year are not in t: of a stock, of what an option makes, of a capacity that is
+# as far above all others. In shipped files and random cases they are at most 7, 14 and 180 times as large.
+_MOST_STOCK, _MOST_BOUGHT, _MOST_MADE = 30, 100, 500
+# No input costs so many times what the product costs, there at most 1.8; no budget is such a part of the cost of all
+# options, there at least 1/650.
+_MOST_OF_PRODUCT, _LEAST_BUDGET = 3, 1e-4
+_ROUNDS = 30
+
+
+def amounts_can_be_used(unchecked: Unchecked) -> Iterator[Problem]:
+    """Report stocks and capacities far above anything that can be used, dear inputs, and a negligible budget."""
+    instance = unchecked.instance
+    uses = _yearly_uses(instance)
+    sizes = (*_stocks_and_uses(instance, uses), *_sizes_and_uses(instance, uses), *_capacities_and_uses(instance, uses))
+    for place, amount, use, factor in sizes:
+        if amount > factor * use > 0:
+            is_stock = place[-1] == "initial" or (place[-1] == "max_size" and place[1] in instance.stocks)
+            unit, count = ("t", f"{factor} years of") if is_stock else ("t/yr", f"{factor} times")
+            what = f"{si(amount, unit)} is more than {count} all that can be used of it, {si(use, 't/yr')}"
+            yield place, what, "Write a thousandth if it is in kg: amounts are in t.", "warning"
+    yield from _dear_inputs(instance)
+    yield from _negligible_budget(instance, uses)
+
+
+def _yearly_uses(instance: Instance) -> dict[str, float]:
+    """Return upper bounds of what can be used of commodities in a year, t, from demands and sales through all inputs.
+
+    Commodities in a cycle that makes more of itself have none.
+    """
+    own, inputs = _direct_uses(instance), _largest_inputs(instance)
+    uses = before = dict(own)
+    for _ in range(_ROUNDS):
+        before, uses = uses, dict(own)
+        for (made, commodity), share in inputs.items():
+            uses[commodity] = uses.get(commodity, 0.0) + share * before.get(made, 0.0)
+        if uses == before:
+            break
+    return {c: use for c, use in uses.items() if 0 < use < 1.01 * before.get(c, 0.0)}
+
+
+def _direct_uses(instance: Instance) -> dict[str, float]:
+    """Return the largest demand of a year by commodity, t, with inputs of substitutes and of what makes nothing."""
+    own = defaultdict[str, float](float)
+    for demand in instance.demands.values():
+        own[demand.commodity] += max(demand.quantity.values)
+    for flow in chain.from_iterable(option.flows for option in instance.options.values()):
+        for commodity, share in flow.takes.items() if flow.serves else ():
+            own[commodity] += share * max(instance.demands[str(flow.serves)].quantity.values)
+    for name, activity in instance.activities.items():
+        size = max(activity.capacity.values) if isinstance(activity, Process) else instance.options[name].largest
+        for commodity, share in activity.input.items() if not any(activity.output.values()) else ():
+            own[commodity] += share * size
+    return own
+
+
+def _largest_inputs(instance: Instance) -> dict[tuple[str, str], float]:
+    """Return, by product and input, the most that any process or option takes for a tonne of the product, t."""
+    found = defaultdict[tuple[str, str], float](float)
+    for activity in instance.activities.values():
+        for made, size in _made(activity):
+            for commodity, share in activity.input.items():
+                found[made, commodity] = max(found[made, commodity], share / size)
+    return found
+
+
+def _made(activity: Activity) -> list[tuple[str, float]]:
+    return [(commodity, share) for commodity, share in activity.output.items() if share > 0]
+
+
+def _stocks_and_uses(instance: Instance, uses: Mapping[str, float]) -> Iterator[tuple[Place, float, float, int]]:
+    for o, stock in instance.stocks.items():
+        for field in ("initial", "max_size", "fill_rate"):
+            yield ("options", o, field), getattr(stock, field) or 0.0, uses.get(stock.commodity, 0.0), _MOST_STOCK
+
+
+def _sizes_and_uses(instance: Instance, uses: Mapping[str, float]) -> Iterator[tuple[Place, float, float, int]]:
+    """Yield sizes of producing options, with the largest size of which all of one output could be used."""
+    for o, option in instance.sized.items():
+        made = _made(instance.activities[o]) if o in instance.activities else []
+        most = max((uses.get(commodity, math.inf) / share for commodity, share in made), default=0.0)
+        yield ("options", o, "max_size"), option.max_size, most, _MOST_BOUGHT
+
+
+def _capacities_and_uses(instance: Instance, uses: Mapping[str, float]) -> Iterator[tuple[Place, float, float, int]]:
+    """Yield capacities far above all others for a commodity: one alone may stand for the market of the world."""
+    made = defaultdict[str, dict[str, float]](dict)
+    for p, process in instance.processes.items():
+        for commodity, share in _made(process):
+            made[commodity][p] = share * max(process.capacity.values)
+    demanded = {demand.commodity for demand in instance.demands.values()}  # is compared with demand in `lint`
+    for commodity in made.keys() - demanded:
+        *others, (p, largest) = sorted(made[commodity].items(), key=lambda item: item[1])
+        if others and largest > _MOST_MADE * others[-1][1]:
+            yield ("processes", p, "capacity"), largest, uses.get(commodity, 0.0), _MOST_MADE
+
+
+def _dear_inputs(instance: Instance) -> Iterator[Problem]:
+    """Report inputs that cost a multiple of what the product costs, wherever it comes from."""
+    least, most = _prices(instance, min), _prices(instance, max)
+    for name, activity in instance.activities.items():
+        made = _made(activity)
+        for commodity, share in activity.input.items() if len(made) == 1 else ():
+            product, size = made[0]
+            cost, price = share / size * min(least[commodity], default=0.0), max(most[product], default=0.0)
+            if cost > _MOST_OF_PRODUCT * price > 0:
+                what = f"{share:g} t of {commodity} per t cost {si(cost, instance.money)} or more a t of {product}, "
+                what += f"which costs at most {si(price, instance.money)}"
+                cure = f"Write {share / 1000:g} for {share:g} kg, {share / 100:g} for {share:g} %, or correct a price."
+                yield (activity_section(instance, name), name, "input", commodity), what, cure, "warning"
+
+
+def _prices(instance: Instance, extreme: Callable[[Iterable[float]], float]) -> defaultdict[str, list[float]]:
+    """Return the cost per t of each source of a commodity; of joint products and scrap it is 0."""
+    found = defaultdict[str, list[float]](list)
+    for activity in instance.activities.values():
+        made = _made(activity)
+        for commodity, share in made:
+            found[commodity].append(extreme(activity.cost.values) / share if len(made) == 1 else 0.0)
+    for stock in instance.stocks.values():
+        found[stock.commodity].append(extreme(stock.price.values))
+    for commodity in _scrap_sources(instance):
+        found[commodity].append(0.0)
+    return found
+
+
+def _negligible_budget(instance: Instance, uses: Mapping[str, float]) -> Iterator[Problem]:
+    """Report a budget that is a negligible part of what the options cost: it may be in millions."""
+    budget, most = instance.policy.budget or 0.0, 10 * max(uses.values(), default=0.0)
+    sized, stocks = instance.sized.values(), instance.stocks.values()
+    whole = sum(max(each.capex.values) * min(each.max_size, most) + each.fixed_cost for each in sized)
+    whole += sum(max(each.price.values) * min(each.largest, uses.get(each.commodity, 0.0)) for each in stocks)
+    if 0 < budget < _LEAST_BUDGET * whole:
+        what = f"{si(budget, instance.money)} buys next to nothing: all options cost {si(whole, instance.money)}"
+        suffix = "M" if budget * 1e6 <= 10 * whole else "k"
+        yield ("policy", "budget"), what, f"Write {budget:g}{suffix} if that is meant, or 0 for no purchase.", "warning"
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
