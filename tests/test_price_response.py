@@ -208,3 +208,24 @@ def test_what_is_committed_in_futures_costs_what_the_market_asks(cell: Cell) -> 
     assert reserve.size == pytest.approx(79.79)
     assert sum(reserve.paid) / 2 == pytest.approx(found.futures[0].result.outlay)
     assert reserve.paid[0] > 3.9 * 50 * 79.79
+
+
+@pytest.mark.parametrize(
+    ("change", "cost"),
+    [
+        # The surcharge of 30 t is 30·0.3 = 9 t in pieces of 10 t/yr, and 10 t in pieces of 20 t/yr: it lies between
+        # 20·0.2 = 4 and 40·0.4 = 16 t. Each future pays its own: 600 + 20·10 and 600 + 20·9 USD.
+        ("fill_rate: 160", 800),
+        # A price that nothing raises in one future: 600 USD there.
+        ("price_response.included: 80", 600),
+    ],
+)
+def test_each_future_pays_the_surcharge_of_its_own_market(cell: Cell, change: str, cost: float) -> None:
+    reserve = "options: {reserve: {kind: stockpile, commodity: magnet, price: 20, fill_rate: 80, price_response: %s}}"
+    branches = f"{{other: {{set: {{options.reserve.{change}}}}}, same: {{}}}}"
+    futures = f"futures: {{market: {{from: 2027, branches: {branches}}}}}"
+    response = "{elasticity: 1, reference: 100}"
+    instance = cell(MAGNETS.replace("0.8", "0.3"), IMPORTS % "", reserve % response, futures)
+    found = so.solve_futures(instance, settings=so.Settings(mip_gap=0.0))
+    assert found.survives
+    assert [each.result.outlay for each in found.futures] == pytest.approx([cost, 780])

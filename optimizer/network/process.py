@@ -244,7 +244,8 @@ class PriceResponse(Described):
         pieces = list(self._pieces(most))
         if not pieces:
             return None
-        extra = model.variable(owner, SURCHARGE, t)
+        # Futures that share the purchase share its surcharge only where their markets are alike.
+        extra = model.variable(owner, SURCHARGE, t, follows=tuple(pieces))
         for k, (first, base, slope) in enumerate(pieces):
             constant = (base - slope * first) * delta
             model.require(owner, f"price_{k}", t, extra - slope * amount, ">=", constant)
