@@ -376,27 +376,20 @@ def money(value: MoneyLike | None, name: str) -> float | None:
         raise ArgumentError(name, value, str(error)) from None
 
 
-def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
+def budget_list(budgets: Any, least: int = 0) -> list[float | None] | Literal["auto"] | None:
     """Parse the budgets to compare from a list of amounts, or from text such as ``0,250M,any``.
 
     In the result None stands for any budget. The arguments ``auto`` and None are returned unchanged.
 
     Raises:
-        ValueError: one of the budgets is no amount of money; the message has the cure.
+        ValueError: one is no amount of money, or there are fewer than `least`; the message has the cure.
     """
-    if budgets is None:
-        return None
-    if isinstance(budgets, str):
-        words = [word.strip() for word in budgets.split(",")]
-        return "auto" if words == ["auto"] else [_budget(word) for word in words]
+    if budgets is None or (isinstance(budgets, str) and budgets.strip() == "auto"):
+        return None if budgets is None else "auto"
     if not isinstance(budgets, Iterable) or isinstance(budgets, Mapping | bytes):
         raise ArgumentError("budgets", budgets, 'write a list such as [0, "250M", None], or "auto".')
-    return [_budget(each) for each in budgets]
-
-
-def some_budgets(budgets: Any) -> list[float | None] | Literal["auto"] | None:
-    """Return `budget_list`; ArgumentError for a list without any budget."""
-    if (found := budget_list(budgets)) == []:
+    found = [_budget(each) for each in (budgets.split(",") if isinstance(budgets, str) else budgets)]
+    if len(found) < least:
         raise ArgumentError("budgets", budgets, "write at least one, or leave them out.")
     return found
 

@@ -52,7 +52,6 @@ from optimizer.instance.validation.futures import (
     futures_fit,
     questions_are_sound,
 )
-from optimizer.instance.validation.names import home_of, resolve_home
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
@@ -259,8 +258,7 @@ def _examine(document: Document, checks: Iterable[Check] = CHECKS) -> tuple[Inst
     else:
         problems = [*names.shared_names(reader.declared)]
         if reader.timeless is not None:
-            unchecked = Unchecked(reader.timeless, reader.declared, sound=False, resolved=False)
-            problems += find_problems(unchecked, _NAMES)
+            problems += find_problems(Unchecked(reader.timeless, reader.declared, sound=False, resolved=False), _NAMES)
     return instance, [*reader.findings, *(f for p in problems if not document.explains(f := document.finding(*p)))]
 
 
@@ -324,7 +322,7 @@ class _Reader:
     timeless: Instance | None = None  # the instance with a horizon of one year, for checks of names alone
 
     def __init__(self, document: Document) -> None:
-        self.document, self.home = document, home_of(document.data)
+        self.document, self.home = document, names.home_of(document.data)
         self.findings = [*document.findings, *check_scenarios(document)]
         self.declared: dict[str, frozenset[str]] = {}
 
@@ -379,7 +377,7 @@ class _Reader:
     def _read_part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
         """Return the object under a top-level key of the file; None if it is absent or faulty."""
         entry = self.document.data.get(key)
-        make = partial(self._validate, model, (key,), resolve_home(entry, self.home))
+        make = partial(self._validate, model, (key,), names.resolve_home(entry, self.home))
         return None if entry is None else self._read_once((key,), entry, make)
 
     def _read_section(self, section: str) -> dict[str, Any]:
@@ -465,7 +463,7 @@ def _required_keys(section: str, model: type[BaseModel]) -> list[str]:
 
 def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
     """Return the entry with its id, with `home` resolved, and with the home region where its kind implies it."""
-    whole: dict[str, Any] = dict(resolve_home(entry, home))
+    whole: dict[str, Any] = dict(names.resolve_home(entry, home))
     if section in ("processes", "demands", "options"):
         whole["id"] = name
     if section == "options" and home is not None and KINDS[whole["kind"]].is_at_home and whole.get("region") is None:

@@ -47,7 +47,7 @@ from optimizer.studies.cost_tolerance import TOLERANCE_SHARE, before_tolerance_b
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans_of_cases
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import BUDGET_RESOLUTIONS, EXACT_GAP
-from optimizer.units import MoneyLike, money, rounded, some_budgets
+from optimizer.units import MoneyLike, budget_list, money, rounded
 
 Fact = Literal["least", "alone", "next"]
 ComparisonPart = Literal["grid", "least", "alone", "next"]
@@ -111,7 +111,7 @@ def compare(
     """
     settings, clock = Settings.chosen(settings, TOLERANCE_SHARE).begun(), Clock()
     arguments.function("on_part", on_part)
-    chosen, more = some_budgets(budgets), money(step, "step")
+    chosen, more = budget_list(budgets, least=1), money(step, "step")
     resolution, facts = arguments.number("resolution", resolution, *BUDGET_RESOLUTIONS), _check_facts(facts)
     named, said = _named_cases(cases, scenario, notes, known)
     given, unfit = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)

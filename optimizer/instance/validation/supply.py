@@ -336,9 +336,9 @@ def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:
 # Amounts above so many times the use of a year are not in t: of a stock, of what an option makes, of a capacity that is
 # as far above all others. In shipped files and random cases they are at most 7, 14 and 180 times as large.
 _MOST_STOCK, _MOST_BOUGHT, _MOST_MADE = 30, 100, 500
-# No input costs so many times what the product costs, there at most 1.8; no budget is such a part of the cost of all
-# options, there at least 1/650.
-_MOST_OF_PRODUCT, _LEAST_BUDGET = 3, 1e-4
+# No input costs so many times what the product costs, there at most 1.8; all options together cost less than so many
+# times the budget, there at most 650.
+_MOST_OF_PRODUCT, _MOST_OF_BUDGET = 3, 10_000
 _ROUNDS = 30
 
 
@@ -464,7 +464,7 @@ def _negligible_budget(instance: Instance, uses: Mapping[str, float]) -> Iterato
     sized, stocks = instance.sized.values(), instance.stocks.values()
     whole = sum(max(each.capex.values) * min(each.max_size, most) + each.fixed_cost for each in sized)
     whole += sum(max(each.price.values) * min(each.largest, uses.get(each.commodity, 0.0)) for each in stocks)
-    if 0 < budget < _LEAST_BUDGET * whole:
+    if 0 < _MOST_OF_BUDGET * budget < whole:
         what = f"{si(budget, instance.money)} buys next to nothing: all options cost {si(whole, instance.money)}"
         suffix = "M" if budget * 1e6 <= 10 * whole else "k"
         yield ("policy", "budget"), what, f"Write {budget:g}{suffix} if that is meant, or 0 for no purchase.", "warning"
