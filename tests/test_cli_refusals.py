@@ -240,6 +240,11 @@ def test_a_band_is_of_one_future_and_of_expected_cost(tmp_path: Path) -> None:
             ["compare", TINY, "--budgets", "5M,", "10.5M,", "any"],
             "--budgets: write budgets with commas and no spaces between them: --budgets 5M,10.5M,any.",
         ),
+        (
+            ["compare", TINY, "--budgets", "40,5M,60M"],
+            "--budgets: 40,5M are two: write 40.5M for one, or 40M,5M for two.",
+        ),
+        (["report", TINY, "--budgets", "7,250M", "-o", "a.html"], "--budgets: 7,250M are two: write 7.250M for one"),
         (["compare", TINY, "--step", "0"], "--step: write more than 0."),
         (["compare", TINY, "--plot", "a.gif"], "--plot: write a name that ends in .svg, .png or .pdf"),
         (["compare", TINY, TINY], "is given twice."),

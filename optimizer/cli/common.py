@@ -8,11 +8,13 @@ Progress on stderr is printed as lines; on a terminal, a display below the lines
 import contextlib
 import functools
 import math
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -256,6 +258,15 @@ def parse_amount_option(text: str | None, option: str) -> float | None:
     from optimizer.units import money
 
     return money(text, option)
+
+
+def parse_budgets(words: Sequence[str]) -> list[float | None]:
+    """Parse the budgets of `--budgets`, None for any; a decimal comma such as in 40,5M is a usage error."""
+    for word, second in pairwise(words):
+        if re.fullmatch(r"[1-9][0-9]{0,2}", word) and re.fullmatch(r"[0-9]+[kMB]", second):
+            what = f"{word},{second} are two: write {word}.{second} for one, or {word}{second[-1]},{second} for two."
+            raise typer.BadParameter(what, param_hint="--budgets")
+    return [None if word == "any" else parse_amount_option(word, "--budgets") for word in words]
 
 
 def print_status(result: "Result") -> None:

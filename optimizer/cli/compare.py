@@ -127,7 +127,7 @@ def _parse_budgets(text: str | None, files: Sequence[str]) -> Budgets:
     if not all(words) or "auto" in words:
         what = "write budgets with commas between them, such as 0,250M,1B, or auto alone."
         raise typer.BadParameter(what, param_hint="--budgets")
-    return [None if word == "any" else common.parse_amount_option(word, "--budgets") for word in words]
+    return common.parse_budgets(words)
 
 
 def _refuse_spaced_budgets(text: str, files: Sequence[str]) -> None:

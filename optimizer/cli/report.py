@@ -118,8 +118,7 @@ def _parse_budgets(text: str, *, quick: bool) -> list[float]:
     """Return the amounts of `--budgets`; refuse them beside `--quick`, and anything else, as a usage error."""
     _refuse_given({"--budgets": quick}, "--quick leaves out other budgets: leave out one of the two.")
     # The plan without a limit is always among the others.
-    amounts = [each for each in text.split(",") if each.strip() != "any"]
-    return [common.parse_amount_option(each, "--budgets") or 0.0 for each in amounts]
+    return [each for each in common.parse_budgets([word.strip() for word in text.split(",")]) if each is not None]
 
 
 def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
