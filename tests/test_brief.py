@@ -1059,6 +1059,19 @@ def test_price_support_of_existing_processes_is_outlay_of_its_year_and_no_purcha
     assert said.startswith("With 7,000 USD of outlay in 2026, 15k USD over all years,")
 
 
+def test_brief_of_another_measure_has_the_parts_of_one_plan(tmp_path: Path) -> None:
+    """60 t of the plant at 50 USD and 30 USD a tonne spare a shortage of 60 t at 1,000 USD in the tail."""
+    measured = yaml.safe_load(SUPPORTED.replace(", support: 100, min_utilisation: 1", ""))
+    found = so.solve_futures(so.read(measured | {"policy": {"objective": {"cvar": 0.95}}}))
+    parts = make_futures_brief(instance_of(found), found).to_dict()["parts"]
+    assert parts["orders"]["table"]["rows"][0][:2] == ["plant, 60 t/yr", "0.003"]
+    assert [row[:1] for row in parts["survival"]["table"]["rows"]] == [["embargo"]]
+    assert parts["money"]["table"]["head"] == ["Year", ">Outlay, M USD"]
+    so.write_report(found, tmp_path / "page.html")
+    page_text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page_text.count('id="with-years"') == 1
+
+
 @pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])
 def test_brief_of_futures_is_written_in_every_form(futures: so.FuturesResult, suffix: str, tmp_path: Path) -> None:
     file = tmp_path / f"brief{suffix}"

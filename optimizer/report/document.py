@@ -145,7 +145,8 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     if form in BRIEF_FORMS:
         return data, write_brief(data["brief"], form)
     if isinstance(result, FuturesResult):
-        return data, futures_page(result, data, parts.sections)
+        pictures = _pictures_of_one(result, brief)
+        return data | picture_data(pictures), futures_page(result, data, (*pictures, *parts.sections))
     pictures = parts.pictures or plan_pictures(shown)
     data |= picture_data(pictures)
     return data, page(data, (*pictures, *parts.sections), prices_respond=prices_respond(instance))
@@ -324,6 +325,14 @@ def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence
     studies += [_sources_section(data["sources"])] if data["sources"] else []
     several = f" for {plural(len(result.futures), 'future')}" if len(result.futures) > 1 else ""
     return _sections_page(data, [*made, *studies], f"the plan{several}")
+
+
+def _pictures_of_one(result: FuturesResult, brief: Brief) -> Sequence[PageSection]:
+    """Return the pictures of a plan of one future; none for several."""
+    if len(result.futures) != 1:
+        return ()
+    own = result.futures[0].result
+    return plan_pictures(make_book(instance_of(own), single_point(instance_of(own), own), brief=brief))
 
 
 def _sources_section(said: Sequence[Mapping[str, Any]]) -> PageSection:

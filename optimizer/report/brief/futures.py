@@ -160,17 +160,17 @@ def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
     shares = [max(lack.share for lack in view.future.result.lacks.values()) for view in short]
     worst = short[shares.index(max(shares))]
     where = _most_in(worst.future.name, shares)
-    said = baseline_shortage_note(worst.instance, worst.future.result)
     if len(views) > 1:
         yield f"In {len(short):,} of {plural(len(views), 'future')} demand goes unserved without a shock{where}."
-    yield from said
+    yield from baseline_shortage_note(worst.instance, worst.future.result)
 
 
 def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
     """Return the answer: the first commitments, the cost, and the shocks survived."""
     first = _range_text([each.result.outlays.get(str(year), 0.0) for each in result.futures], result.money)
     spent = _range_text([each.result.outlay for each in result.futures], result.money)
-    text = f"With {first} of outlay in {year}, {spent} over all years, {_floors_kept(result)}"
+    whole = "which is all" if first == spent else f"{spent} over all years"
+    text = f"With {first} of outlay in {year}, {whole}, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0
     if more > 0:
         than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
@@ -224,13 +224,17 @@ def _parts(
     delays: DelaysByFuture,
     studies: Iterable[Any],
 ) -> Iterator[BriefPart]:
-    yield _orders_part(result, views, year, delays)
-    yield _money_part(result)
-    yield _survival_part(result, views)
-    if any(view.future.result.shocks for view in views):
-        yield _worst_part(views)
-        yield _unserved_part(views)
     several = len(views) > 1
+    if several:
+        yield _orders_part(result, views, year, delays)
+        yield _money_part(result)
+        yield _survival_part(result, views)
+        if any(view.future.result.shocks for view in views):
+            yield _worst_part(views)
+            yield _unserved_part(views)
+    else:
+        ((_, own),) = make_each_brief(result, delays)
+        yield from own.parts
     which = "take one future by --future NAME and add" if several else "add"
     nearly_as_cheap = f"Plans nearly as cheap: {which} --with alternatives."
     yield _alternatives_part(nearly_as_cheap, studies) if several else _near_part(result, nearly_as_cheap, studies)
@@ -315,11 +319,10 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
 
 def _orders_note(views: Sequence[_FutureView], options: Iterable[str], delays: Iterable[_FutureDelay]) -> str:
     """Return the note on money, dates and, if examined, delays."""
-    several = " Money and sizes: the least and the most of the futures that buy it." if len(views) > 1 else ""
     where = list(dict.fromkeys(each.view.future.name for each in delays))
     which = f"in the future {where[0]}" if len(where) == 1 else "in the future that is named"
-    late = f" A year later: {f'{which}; ' if several else ''}nothing is bought in its place." if where else ""
-    return f"{amounts_note(views[0].instance, options)}{several}{late}"
+    note, late = amounts_note(views[0].instance, options), f" A year later: {which}; nothing is bought in its place."
+    return f"{note} Money and sizes: the least and the most of the futures that buy it.{late if where else ''}"
 
 
 def _order_rows(
@@ -426,8 +429,7 @@ def _money_part(result: FuturesResult) -> BriefPart:
     years = years_with_money([each.result.outlays for each in result.futures], commitments)
     rows = [(year, min(spent) or None, max(spent) or None, committed) for year, spent, committed in years]
     said = [f"{new}, undiscounted: {_range_text([each.result.outlay for each in result.futures], result.money)}."]
-    if len(result.futures) > 1:
-        said.append("The least and the most of each year can be of different futures, and do not add up to this.")
+    said.append("The least and the most of each year can be of different futures, and do not add up to this.")
     said += committed_sentence(commitments, result.money)
     return new_money_part(columns, rows, tuple(said))
 
@@ -446,7 +448,7 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         FrameColumn("shortage_cost", "Largest loss", result.money, "millions"),
     )
     kept = sum(view.future.result.survives for view in views)
-    said = [f"{kept:,} of {plural(len(views), 'future')} survived."] if len(views) > 1 else []
+    said = [f"{kept:,} of {plural(len(views), 'future')} survived."]
     if not result.are_probabilities_given:
         said.append("The file gives no probabilities: futures count alike.")
     if len(ordered) > MOST_FUTURE_ROWS:
@@ -463,8 +465,7 @@ def _future_row(view: _FutureView) -> tuple[Any, ...]:
     found = view.future.result
     kept, may = len(found.shocks_survived), may_fail_words(found)
     floors = f"{'✓' if found.survives else '✗'} {kept:,} of {len(found.shocks):,}{may}"
-    name = view.future.name or "the only one"
-    return name, view.future.probability, floors, found.worst_gap, _most_unserved(view)
+    return view.future.name, view.future.probability, floors, found.worst_gap, _most_unserved(view)
 
 
 def _most_unserved(view: _FutureView) -> float:
@@ -476,14 +477,13 @@ def _worst_part(views: Sequence[_FutureView]) -> BriefPart:
     view = next(view for view in views if view.future is hardest)
     found = worst_part(view.instance, view.future.result)
     where = event_window(view.instance, worst_event(view.instance, view.future.result))
-    first = f"{where}, in the future {view.future.name}." if len(views) > 1 else f"{where}."
-    return replace(found, sentences=(first, *found.sentences[1:]))
+    return replace(found, sentences=(f"{where}, in the future {view.future.name}.", *found.sentences[1:]))
 
 
 def _unserved_part(views: Sequence[_FutureView]) -> BriefPart:
     view = max(views, key=_most_unserved)
     found = unserved_part(view.instance, view.future.result)
-    if found.frame is None or len(views) == 1:
+    if found.frame is None:
         return found
     where = f"In the future {view.future.name}, where most goes unserved."
     return replace(found, sentences=(where, *found.sentences))
