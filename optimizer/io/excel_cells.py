@@ -274,7 +274,7 @@ class Workbook:
             raise self._unreadable(error) from None
         for row, at in notes:
             rows.setdefault(row, {}).setdefault(at, Stored(row, at, None, "n", is_formula=False))
-        columns = self._columns(sheet.title, rows.pop(1, {}))
+        columns = self._columns(sheet.title, rows.pop(self._row_of_heads(sheet.title, rows), {}))
         self._refuse_merged(sheet.title, merged, columns)
         first = reference(sheet.title, 1, 1).removesuffix("A1")
         self.document.heads[first[:-1]] = {
@@ -286,6 +286,17 @@ class Workbook:
             if cells:
                 found.append(SheetLine(reference(sheet.title, row, 1), row, cells))
         return found
+
+    def _row_of_heads(self, title: str, rows: dict[int, dict[int, Stored]]) -> int:
+        """Return the row of the heads, row 1; a title above them is reported and left out."""
+        first, several = rows.get(1, {}), [row for row in sorted(rows) if len(rows[row]) > 1]
+        if len(first) > 1 or not several or not all(isinstance(each.value, str) for each in rows[several[0]].values()):
+            return 1
+        what, cure = f"is above the heads, which stand in row {several[0]}", "Delete the rows above the heads."
+        self._report(reference(title, 1, 1), what, cure)
+        for row in range(1, several[0]):
+            rows.pop(row, None)
+        return several[0]
 
     def _cells(
         self, title: str, row: Mapping[int, Stored], columns: Mapping[int, str], notes: Mapping[tuple[int, int], str]

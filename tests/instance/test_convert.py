@@ -421,6 +421,18 @@ def test_slips_of_the_sheets_themselves() -> None:
     assert "horizon.start: is given twice. Keep one of the two." in said
 
 
+def test_a_title_above_the_heads_is_one_finding_of_its_sheet() -> None:
+    def change(book: Any) -> None:
+        book["processes"].insert_rows(1, 2)
+        book["processes"]["A1"] = "Plants, as of 2026"
+        book["processes"][f"{processes_column}4"] = -1
+
+    processes_column = column(openpyxl.load_workbook(io.BytesIO(edited(lambda book: None)))["processes"], "capacity")
+    title, negative = found(edited(change))
+    assert title.startswith("book.xlsx:processes!A1: is above the heads, which stand in row 3. Delete the rows above")
+    assert negative.startswith(f"book.xlsx:processes!{processes_column}4: ")
+
+
 def test_a_workbook_with_more_findings_than_are_listed_says_so() -> None:
     def unknown(book: Any) -> None:
         for number in range(300):
