@@ -95,6 +95,7 @@ CHECKS: tuple[Check, ...] = (
     supply.operating_costs_are_plausible,
     supply.entries_are_complete,
     supply.amounts_can_be_used,
+    supply.ranges_have_an_effect,
     decisions.released_stock_is_paid_for,
     names.regions_are_named,
     lint.floors_have_a_shortage_cost,
@@ -267,8 +268,7 @@ def _examine_whole(document: Document) -> tuple[Instance | None, list[Finding]]:
     instance, found = _examine(document)
     if instance is None:
         return None, found
-    wrong = [document.finding(*problem) for problem in questions_are_sound(instance)]
-    found += wrong
+    found += (wrong := [document.finding(*problem) for problem in questions_are_sound(instance)])
     if instance.futures and not any(finding.severity == "error" for finding in wrong) and len(found) < MOST_FINDINGS:
         found += _findings_in_futures(document, instance, found)
     return instance, found
