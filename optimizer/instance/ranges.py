@@ -366,7 +366,8 @@ def _find_no_number(document: Document, path: str) -> Iterator[tuple[str, str]]:
 
 def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
     if spec.low > spec.high:
-        yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
+        percent = f", or write {spec.low / 100:g} for {spec.low:g} %" if 1 < spec.low <= 100 and spec.high <= 1 else ""
+        yield f"low ({spec.low:g}) is above high ({spec.high:g})", f"Exchange the two{percent}."
         return
     if path.split(".")[0] in WITHOUT_RANGES:
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
