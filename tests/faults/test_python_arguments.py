@@ -70,7 +70,7 @@ def test_scenarios_stack_as_on_the_command_line(name: str, instance: so.Instance
         (-5, "write 0 or more."),
         ("-5M", "write 0 or more."),
         (True, "is not a number"),
-        (math.nan, "is not a finite amount. For no limit, write --set policy.budget=null,"),
+        (math.nan, "nan is no amount. Write a plain number"),
         (math.inf, "in Python with_budget(instance, None)."),
         ("any", "any is not a finite amount. For no limit, write --set policy.budget=null"),
         ([1e6], "a list is not a number"),
