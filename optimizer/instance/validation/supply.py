@@ -474,8 +474,8 @@ def _negligible_budget(instance: Instance, uses: Mapping[str, float]) -> Iterato
 def ranges_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
     """Report ranges of reliabilities and floors of which every shock has its own value."""
     instance = unchecked.instance
-    specs = [event.spec for event in instance.events]
-    counts_elsewhere = not specs or instance.adversary is not None or instance.rule_paths
+    specs, rules = instance.shocks.values(), instance.policy.min_time_to_survive
+    counts_elsewhere = not specs or instance.ensembles or instance.adversary is not None or rules
     for path in () if counts_elsewhere else instance.ranges:
         owner, field = ("", *path.split("."))[-2:]
         if field in ("reliability", "survival") and all(owner in getattr(spec, field) for spec in specs):
