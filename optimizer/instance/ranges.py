@@ -366,8 +366,7 @@ def _find_no_number(document: Document, path: str) -> Iterator[tuple[str, str]]:
 
 def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
     if spec.low > spec.high:
-        percent = f", or write {spec.low / 100:g} for {spec.low:g} %" if 1 < spec.low <= 100 and spec.high <= 1 else ""
-        yield f"low ({spec.low:g}) is above high ({spec.high:g})", f"Exchange the two{percent}."
+        yield f"low ({spec.low:g}) is above high ({spec.high:g})", _cure_of_ends(spec)
         return
     if path.split(".")[0] in WITHOUT_RANGES:
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
@@ -394,6 +393,12 @@ def _is_start(place: Place) -> bool:
     """Return whether a place is that of a start, a period that may be written as a year."""
     section, *inside = place
     return inside[:1] == ["starts"] if section == "adversary" else inside[1:2] == ["start"]
+
+
+def _cure_of_ends(spec: RangeSpec) -> str:
+    """Return the cure for a low end above the high one: it may be in per cent."""
+    is_percent = 1 < spec.low <= 100 and spec.high <= 1
+    return f"Exchange the two, or write {spec.low / 100:g} for {spec.low:g} %." if is_percent else "Exchange the two."
 
 
 def _cure_of_path(data: Mapping[str, Any], path: str) -> str:
