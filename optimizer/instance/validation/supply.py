@@ -340,6 +340,7 @@ _MOST_STOCK, _MOST_BOUGHT, _MOST_MADE = 30, 100, 500
 # No input costs so many times what the product costs, there at most 1.8; all options together cost less than so many
 # times the budget, there at most 650.
 _MOST_OF_PRODUCT, _MOST_OF_BUDGET = 3, 10_000
+# Stages of a chain that are followed from demand to ore; chains have fewer, so that only cycles need more.
 _ROUNDS = 30
 
 

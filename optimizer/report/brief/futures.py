@@ -313,7 +313,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     missing_hint, missing_note, note = "", "", _orders_note(views, found, found_delays.values())
     if not texts:
         missing_hint, missing_note = missing_words(f"{LATE_EFFECT} is", is_stopped=bool(delays))
-    frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("futures", "slip")
+    frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("slip")
     return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
 
 
@@ -412,7 +412,7 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
         _amounts([order.total for order in some]),
         min(whens),
         on_line_words(on_line, is_stock=some[0].is_stock),
-        where if count > 1 else None,
+        where,
     )
 
 
