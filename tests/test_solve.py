@@ -202,6 +202,39 @@ def test_a_negligible_size_is_neither_bought_nor_paid() -> None:
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
 
 
+@pytest.mark.parametrize(("size", "gap"), [(1.0, 0.0), (0.5, 500.0)])
+def test_a_size_that_is_negligible_beside_another_material_is_bought_for_a_rare_one(size: float, gap: float) -> None:
+    """A reserve of 0.5 t of 1 t at 1,000 USD leaves a gap of 500 USD, though 0.5 t are nothing beside 1M t of bulk."""
+    lost = {"region": "rival"}
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "year"},
+            "home": "home",
+            "commodities": {"bulk": {}, "rare": {}},
+            "processes": {
+                "bulk_imports": {**lost, "output": {"bulk": 1}, "capacity": 1_000_000, "cost": 1000},
+                "rare_imports": {**lost, "output": {"rare": 1}, "capacity": 1, "cost": 10},
+            },
+            "demands": {
+                "many": {"commodity": "bulk", "quantity": 1_000_000, "survival": 1, "shortage_cost": 1_000_000},
+                "few": {"commodity": "rare", "quantity": 1, "survival": 1, "shortage_cost": 1000},
+            },
+            "options": {
+                "bulk_reserve": {"kind": "stockpile", "commodity": "bulk", "price": 1000},
+                "rare_reserve": {"kind": "stockpile", "commodity": "rare", "price": 50, "max_size": size},
+            },
+            "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{**lost, "severity": 1}]}},
+        }
+    )
+    result = so.solve(instance, settings=so.Settings(mip_gap=0))
+    bought = sum(result.plan.fills["rare_reserve"])
+    assert (bought, result.survival_gap, result.shocks[0].gap) == (
+        pytest.approx(size),
+        pytest.approx(gap),
+        pytest.approx(gap, abs=0.01),
+    )
+
+
 def test_a_largest_size_that_is_meant_as_no_limit_hides_no_purchase() -> None:
     # 20 t/yr of scrap from 40 t sold: the recycler is built for them, whatever the largest size.
     instance = so.load(CASES / "22_scrap_inside_horizon.yaml", ["options.recycler.max_size=1e12"])

@@ -85,11 +85,30 @@ def test_what_binds_names_the_rule_of_which_a_month_less_saves_nothing() -> None
     shorter, longer = (rule(months, **{"from": 2027}) for months in (12, 18))
     note = solved(ruled(shorter, longer)).frames.frame("limits").note
     assert (
-        "One month less of the rule of every floor for 12 months without region rival from 2027 on saves nothing."
+        "A slightly shorter time in the rule of every floor for 12 months without region rival from 2027 on saves"
         in note
     )
     assert "18 months" not in note
-    assert "month less" not in solved(ruled(longer)).frames.frame("limits").note
+    assert "slightly shorter" not in solved(ruled(longer)).frames.frame("limits").note
+
+
+def test_a_whole_month_less_may_save_more_than_its_price() -> None:
+    """For 18 months, 80 t a year of a plant cost 5.76M, and a store 120 t at 48,001, more; for 17 months 5.44M."""
+
+    def planned(months: int) -> so.Result:
+        plant = {"kind": "refining", "output": {"magnet": 1}, "max_size": 100, "capex": 72_000}
+        store = {"kind": "stockpile", "commodity": "magnet", "price": 48_001}
+        imports = {"region": "rival", "output": {"magnet": 1}, "capacity": 1000}
+        parts = {"options": {"plant": plant, "store": store}, "processes": {"imports": imports}}
+        demand = {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1_000_000}
+        return solved(ruled(rule(months, **{"from": 2027}), demands={"all": demand}, **parts))
+
+    found, shorter = planned(18), planned(17)
+    assert found.total_cost == pytest.approx(80 * 72_000)
+    assert shorter.total_cost == pytest.approx(80 * 17 / 12 * 48_001)
+    note = found.frames.frame("limits").note
+    assert "A slightly shorter time in the rule of every floor for 18 months" in note
+    assert "a whole month less may save something" in note
 
 
 def test_nothing_is_lost_while_the_cut_lasts() -> None:

@@ -228,9 +228,9 @@ class PlanConclusion:
     def audited(self) -> tuple[Result, AuditReport]:
         """Return the result and its audit, without the sizes that the audit cannot distinguish from zero.
 
-        It applies the largest thresholds with which the audit agrees, the gap does not grow, and no shock fails that
-        survives without them: a size near zero may keep a floor. Under the last threshold, the solver's rounding
-        errors, the audit is reported as it is.
+        It applies the largest thresholds with which the audit agrees and no segment falls further below its floor in
+        any shock: a size near zero may keep the floor of a segment that is small beside others. Under the last
+        threshold, the solver's rounding errors, the audit is reported as it is.
         """
         instance, solved = self.instance, self.solved
         assert solved.values is not None
@@ -247,15 +247,15 @@ class PlanConclusion:
 
     def _audited(self, larger: Sequence[list[float]], last: list[float]) -> tuple[Result, AuditReport]:
         """Return the result of the first values that `audited` accepts, otherwise that of `last`, with its audit."""
-        instance, solved = self.instance, self.solved
+        instance, whole = self.instance, None
         for clean in larger:
             result, report = complete(instance, *self._result(clean))
-            if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
-                if result.survives:
-                    return result, report
-                whole = complete(instance, *self._result(last))
-                return (result, report) if _failed_shocks(result) <= _failed_shocks(whole[0]) else whole
-        return complete(instance, *self._result(last))
+            if not report.ok:
+                continue
+            whole = None if result.survives else whole or complete(instance, *self._result(last))
+            if whole is None or _is_no_lower(result, whole[0]):
+                return result, report
+        return whole or complete(instance, *self._result(last))
 
     def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
         """Return the unaudited result and the flows of all shocks for the column values of a plan."""
@@ -337,9 +337,18 @@ def _is_proven(distance: float | None, required: float, faced: Faced | None) -> 
     return distance is not None and distance <= required and (faced is None or faced.sets is not None)
 
 
-def _failed_shocks(result: Result) -> set[str]:
-    """Return the names of the shocks that fail and are not allowed to."""
-    return {outcome.name for outcome in result.shocks if outcome.fails}
+def _is_no_lower(one: Result, other: Result) -> bool:
+    """Return whether no segment falls further below its floor in a shock of one result than in that of the other."""
+    kept, left = _tonnes_below_floors(other), _tonnes_below_floors(one)
+    return all(amount <= kept.get(place, 0.0) * (1.0 + AUDIT_RELATIVE) for place, amount in left.items())
+
+
+def _tonnes_below_floors(result: Result) -> dict[tuple[str, str], float]:
+    """Return the demand below the floor, t, by shock that is not excused and segment that misses its floor."""
+    failing = [outcome for outcome in result.shocks if outcome.fails]
+    return {
+        (each.name, d): own.below_floor for each in failing for d, own in each.segments.items() if own.first_failure
+    }
 
 
 def _attained_gaps(

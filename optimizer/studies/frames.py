@@ -280,7 +280,10 @@ def limits_frame(instance: Instance, result: Result) -> Frame:
         "cost and gap": " Gaps count at their price, undiscounted.",
     }
     note += gap_notes.get(result.binding_saves, "")
-    note += "".join(f" One month less of {name} saves nothing." for name in _rules_without_price(instance, result))
+    note += "".join(
+        f" A slightly shorter time in {name} saves nothing; a whole month less may save something."
+        for name in _rules_without_price(instance, result)
+    )
     return Frame.of_items("limits", "What binds", result.binding, columns, note)
 
 

@@ -266,8 +266,10 @@ def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, colu
 PERCENT_POINT = 0.01
 MOST_PRICES = 12
 MONTH_LESS = "one month less"
-# What a point is, by step.
+# What a point is, or how good the price of a step, by step. Months are no limit of the linear programme: they divide
+# stocks, so that the saving of a whole month may be more or less than the rate.
 POINTS = {
+    MONTH_LESS: " One month less: the rate of a small change of the months; a whole month may save more or less.",
     "one point looser": " A share of production: a point is 1 % of what this plan produces; it may save a little more.",
     "one point less": " Having to run: a point is 1 % of capacity.",
 }

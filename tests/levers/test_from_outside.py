@@ -161,7 +161,7 @@ def test_no_month_of_a_rule_is_priced_by_the_stocks_alone() -> None:
     result = solved(24)
     assert result.total_cost - solved(23).total_cost == pytest.approx(5 / 3 * 71_250)
     assert {price.step for price in result.binding} == {"one point lower", "1 % more"}
-    assert "month less" not in result.frames.frame("limits").note
+    assert "shorter time" not in result.frames.frame("limits").note
 
 
 @pytest.mark.parametrize(
