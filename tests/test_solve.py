@@ -202,6 +202,33 @@ def test_a_negligible_size_is_neither_bought_nor_paid() -> None:
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
 
 
+@pytest.mark.parametrize("shortage_cost", [100_000, 10_000_000])
+def test_the_tolerance_of_a_gap_lets_no_other_floor_of_the_same_shock_fail(shortage_cost: float) -> None:
+    """1,000 t of bulk cannot be saved; 1 t of a rare material can, for 500 USD. Its 1,000 USD are 1e-7 of the gap."""
+    lost = {"region": "rival"}
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "year"},
+            "home": "home",
+            "commodities": {"bulk": {}, "rare": {}},
+            "processes": {
+                "bulk_imports": {**lost, "output": {"bulk": 1}, "capacity": 1000, "cost": 1000},
+                "rare_imports": {**lost, "output": {"rare": 1}, "capacity": 1, "cost": 10},
+            },
+            "demands": {
+                "many": {"commodity": "bulk", "quantity": 1000, "survival": 1, "shortage_cost": shortage_cost},
+                "few": {"commodity": "rare", "quantity": 1, "survival": 1, "shortage_cost": 1000},
+            },
+            "options": {"reserve": {"kind": "stockpile", "commodity": "rare", "price": 500, "max_size": 10}},
+            "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{**lost, "severity": 1}]}},
+        }
+    )
+    result = so.solve(instance)
+    assert sum(result.plan.fills["reserve"]) == pytest.approx(1.0)
+    assert [d for d, service in result.shocks[0].segments.items() if service.first_failure] == ["many"]
+    assert result.total_cost == pytest.approx(3 * (1000 * 1000 + 10) + 500)
+
+
 @pytest.mark.parametrize(("size", "gap"), [(1.0, 0.0), (0.5, 500.0)])
 def test_a_size_that_is_negligible_beside_another_material_is_bought_for_a_rare_one(size: float, gap: float) -> None:
     """A reserve of 0.5 t of 1 t at 1,000 USD leaves a gap of 500 USD, though 0.5 t are nothing beside 1M t of bulk."""

@@ -23,6 +23,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import product
 
 import numpy as np
 
@@ -232,10 +233,11 @@ class BendersSearch(RecourseEstimates):
         return again.incumbent if again.run() else None
 
     def _cost_at(self, gap: float, bound: float, limit: float, survived: frozenset[int]) -> Objective:
-        names = frozenset(self.tree.events[n].name for n in survived)
+        names = [self.tree.events[n].name for n in survived]
+        floors = frozenset(product(names, self.instance.demands))
 
         def prepare(master: MasterProblem) -> None:
-            master.must_survive = names
+            master.must_hold = floors
             master.allow_shortfalls(np.inf, gap * (1.0 + HELD_VALUE))
             self._limit_largest_future_gap(master)
             master.minimise("objective")

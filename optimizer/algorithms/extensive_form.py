@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
+from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, Floor, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.relaxation import RAISED, FloorCuts, ValidInequalities, is_weak_lp, plan_near, start_by_dive
 from optimizer.algorithms.relaxed_floors import with_duals_of_lower_floors
@@ -45,8 +45,8 @@ class ShockModel(MeasuredModel):
         # Integers of a known plan, which bounds the search; None without one.
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None  # the last LP relaxation that was feasible
-        # Names of shocks whose floors are kept even where floors of others may be missed.
-        self.must_survive: frozenset[str] = frozenset()
+        # Floors that are kept even where others may be missed.
+        self.must_hold: frozenset[Floor] = frozenset()
         # Limits on the shortfall below each floor in t, and on the total gap in money.
         self.shortfall_limit, self.gap_limit = 0.0, math.inf
         self.future_gap_limit = math.inf  # limit on the largest gap of a future, money
@@ -79,16 +79,15 @@ class ShockModel(MeasuredModel):
         self.solver.set_objective(self.aims[aim])
 
     def allow_shortfalls(self, most: float, gap_limit: float = math.inf) -> None:
-        """Allow shortfalls of `most` t per floor and `gap_limit` money in all; keep the floors of `must_survive`."""
+        """Allow shortfalls of `most` t per floor and `gap_limit` money in all; keep those of `must_hold`."""
         self.shortfall_limit, self.gap_limit = most, gap_limit
         if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
             self.gap_limit_row = formulation.limit_gap(self.builder, "survival", self.gap)
             if self.gap_limit_row.columns:
                 self._extend_model()
-        columns = self.builder.columns
         self.solver.bound(self.below, 0.0, most)
-        self.solver.bound([j for j in self.below if columns[j].mark.path in self.must_survive], 0.0, 0.0)
+        self.solver.bound([j for j in self.below if self.builder.columns[j].mark[:2] in self.must_hold], 0.0, 0.0)
         self.solver.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.money_unit)
 
     def set_floor_limits(self) -> None:
@@ -271,7 +270,7 @@ class ShockModel(MeasuredModel):
 
     def minimise_gap(self) -> SearchResult:
         """Minimise the gap, then the cost subject to that gap, where floors cannot all be kept."""
-        self.must_survive = frozenset()
+        self.must_hold = frozenset()
         self.release_integers()
         self.allow_shortfalls(np.inf)
         if self.is_worst_case:
@@ -350,23 +349,22 @@ class ShockModel(MeasuredModel):
         return restricted or result
 
     def _conclude_gap(self, result: SolveResult, least: SolveResult, duals: DualValues | None) -> SearchResult:
-        """Return the result for a plan of least gap, without failures that only the slack in the gap's limit permits.
+        """Return the result for a plan of least gap, without misses that only the slack in the gap's limit permits.
 
-        The row that limits the gap has slack. Used on a shock that can be survived, the slack would save a little cost
-        and let that shock fail. So every shock whose gap is within the slack must keep its floors, if that is possible
-        at the least gap: with the same integers, or with others if the solution of least gap keeps these floors too.
+        The row that limits the gap has slack. Used on a floor that can be kept, the slack would save a little cost and
+        let that floor fail. So every floor whose gap is within the slack must be kept, if that is possible at the least
+        gap: with the same integers, or with others if the solution of least gap keeps these floors too.
         `least` and `duals` are the restricted LP of the least gap and its dual values.
         """
         assert least.values is not None
-        restricted, hopeless = self._restricted(result), set[str]()
-        survivable = {shock.name for shock in self.shocks} - self.failing(least.values)
-        while names := self._failing_by_slack(restricted, least.objective) - hopeless:
-            again = self._solve_surviving(names) or self._solve_surviving(names & survivable)
-            if again is None and names & survivable:
+        restricted, hopeless, missed = self._restricted(result), set[Floor](), set(self.missed_floors(least.values))
+        while floors := self._missed_by_slack(restricted, least.objective) - hopeless:
+            again = self._solve_holding(floors) or self._solve_holding(floors - missed)
+            if again is None and floors - missed:
                 self.start = least.values[self.solver.integers]
-                again = self._solve_surviving(names & survivable, has_free_integers=True)
+                again = self._solve_holding(floors - missed, has_free_integers=True)
                 result = again or result
-            hopeless |= names - self.must_survive
+            hopeless |= floors - self.must_hold
             restricted = restricted if again is None else self._restricted(again)
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
@@ -374,25 +372,26 @@ class ShockModel(MeasuredModel):
         restricted = self._cheapest_expected(restricted)
         return self._solved(restricted, duals, least.objective, least.bound, may_miss_floors=True)
 
-    def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
-        """Minimise the cost under the gap with the floors of more shocks kept; None if that is infeasible."""
-        before, self.must_survive = self.must_survive, self.must_survive.union(names)
-        if self.must_survive == before:
+    def _solve_holding(self, floors: Iterable[Floor], *, has_free_integers: bool = False) -> SolveResult | None:
+        """Minimise the cost under the gap with more floors kept; None if that is infeasible."""
+        before, self.must_hold = self.must_hold, self.must_hold.union(floors)
+        if self.must_hold == before:
             return None
         self.allow_shortfalls(self.shortfall_limit, self.gap_limit)
         result = self._improve(self.solve_from_start(), AT_GAP) if has_free_integers else self.solve_lp()
         if result.values is not None:
             return result
-        self.must_survive = before
+        self.must_hold = before
         self.allow_shortfalls(self.shortfall_limit, self.gap_limit)
         return None
 
-    def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
-        """Return shocks that fail only within the slack of the gap's limit, and miss no floor without shortage cost."""
+    def _missed_by_slack(self, result: SolveResult, gap: float) -> set[Floor]:
+        """Return floors missed only within the slack of the gap's limit, in listed shocks that miss no free floor."""
         assert result.values is not None
-        slack, gaps = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
-        others = self.failing(result.values, only_free=True) | self.must_survive
-        return {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack} - others
+        slack, listed = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
+        free = {shock for shock, _ in self.missed_floors(result.values, only_free=True)}
+        found = {floor for floor, gap in self.missed_floors(result.values).items() if 0.0 < gap <= slack}
+        return {floor for floor in found - self.must_hold if floor[0] in listed and floor[0] not in free}
 
     # A search that is stopped.
 
@@ -467,7 +466,7 @@ class ShockModel(MeasuredModel):
         if self.policy.gap_price is not None:
             gap = gap_bound = max(0.0, self.weighted(self.gap_values(result.values.tolist())))
             may_miss_floors = True
-        if not self.failing(result.values, NEGLIGIBLE):
+        if not self.missed_floors(result.values, NEGLIGIBLE):
             gap, gap_bound, may_miss_floors = 0.0, 0.0, False
         return SearchResult(
             status="optimal" if result.status == "optimal" else "stopped",

@@ -301,7 +301,7 @@ class NearOptimalSearch(Search):
             return None
         values, gap, price = self._values(result), 0.0, self.instance.policy.gap_price or 0.0
         allows = bool(price or self.model.problem.gap_limit > 0)
-        misses = allows and bool(self.model.failing(result.values, NEGLIGIBLE))
+        misses = allows and bool(self.model.missed_floors(result.values, NEGLIGIBLE))
         if misses:
             gap = max(0.0, self.model.gap.value(values))
         return SearchResult(

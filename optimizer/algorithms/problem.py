@@ -18,6 +18,7 @@ which are linked to further shocks as these are added.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -46,6 +47,8 @@ from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
 if TYPE_CHECKING:
     from optimizer.solver.kept import ModelKeeper
 
+# The floor of a segment in a shock: the names of both.
+Floor = tuple[str, str]
 Aim = Literal["objective", "expected cost", "gap", "largest future gap"]
 
 
@@ -460,22 +463,24 @@ class MeasuredModel:
             for own, gap in formulation.gaps(submodel, future.instance).items()
         }
 
-    def failing(self, values: Vector, share: float = VIOLATED, *, only_free: bool = False) -> set[str]:
-        """Return the shocks in which a segment is below its floor by more than `share` of its demand.
+    def missed_floors(self, values: Vector, share: float = VIOLATED, *, only_free: bool = False) -> dict[Floor, float]:
+        """Return the gaps, in money, of floors that are missed by more than `share` of demand in some period.
 
         With `only_free`, only floors with a shortage cost of 0 count.
         """
         paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()
-        result = set[str]()
+        gaps, missed = defaultdict[Floor, float](float), set[Floor]()
         for number, submodel in enumerate(self.builder.submodels):
             demands = self.tree.futures[number].instance.demands
             for (own, segment, t), below in submodel.accounts("below").items():
-                path = self.tree.name(number, str(own))
-                if only_free and demands[str(segment)].shortage_cost > 0:
+                floor, cost = (self.tree.name(number, str(own)), str(segment)), demands[str(segment)].shortage_cost
+                if floor[0] not in paths or (only_free and cost > 0):
                     continue
-                if path in paths and below.value(numbers) > share * paths[path].demand_at(str(segment), int(t)):
-                    result.add(path)
-        return result
+                amount = below.value(numbers)
+                gaps[floor] += cost * amount
+                if amount > share * paths[floor[0]].demand_at(floor[1], int(t)):
+                    missed.add(floor)
+        return {floor: gaps[floor] for floor in missed}
 
     def reported_cost_and_objective(self, values: Vector) -> tuple[float, float]:
         """Return the cost that a result reports, without the price of gaps, and the objective, which includes it."""
