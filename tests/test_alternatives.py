@@ -307,6 +307,29 @@ def test_less_than_what_is_proven_is_none() -> None:
     assert apart.distance(near.found[0], near.found[2]) == pytest.approx(1.0)
 
 
+def with_free_pile(**fields: Any) -> so.Instance:
+    """Two years, a stop in the second: 60 t are held for it or made by `a`, 10 a tonne."""
+    data = three() | {"horizon": {"start": 2026, "end": 2027, "step": "year"}}
+    data["shocks"] = {"stop": data["shocks"]["stop"] | {"start": 2027}}
+    pile = {"kind": "stockpile", "commodity": "magnet"} | fields
+    return so.read(data | {"options": {"a": data["options"]["a"], "pile": pile}})
+
+
+def test_plans_differ_in_what_is_not_free_without_limit() -> None:
+    # Nothing costs anything but `a`, which the pile makes needless: up to 660 / 10 t of it are allowed, so 60.
+    found = so.alternatives(with_free_pile(price=0), "0.66k", settings=EXACT, patience=math.inf)
+    pile = by_option(found)["pile"]
+    assert (by_option(found)["a"].greatest.size, pile.greatest.bound) == (pytest.approx(60), math.inf)
+    assert any(plan.result.plan.sizes.get("a", 0.0) == pytest.approx(60) for plan in found.plans)
+
+
+def test_a_stock_that_is_free_in_years_without_purchases_has_a_bound() -> None:
+    # 60 t at 5 in 2026, or at most 30 more for another 150; the price of 0 lies after the horizon, or after `latest`.
+    for fields in ({"price": {2027: 5, 2040: 0}}, {"price": {2026: 5, 2027: 0}, "latest": 2026}):
+        found = so.alternatives(with_free_pile(**fields), "0.15k", plans=0, settings=EXACT, patience=math.inf)
+        assert by_option(found)["pile"].greatest.bound == pytest.approx(90)
+
+
 def test_a_range_is_proven_if_both_of_its_ends_are() -> None:
     ends = {proven: RangeEnd(10.0, 10.0, proven) for proven in (True, False)}
     proven = {

@@ -30,7 +30,7 @@ Each returned plan is made as cheap as its sizes allow, evaluated in every shock
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from optimizer import arguments
@@ -39,7 +39,6 @@ from optimizer.algorithms.problem import SearchResult
 from optimizer.instance.derived import display_name, options_requiring
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
 from optimizer.instance.schema import Instance
-from optimizer.levers.base import Stock
 from optimizer.model.expressions import Expression
 from optimizer.results.result import Result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
@@ -205,6 +204,7 @@ class _Selection:
         self.search, self.patience = search, patience
         self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
         self.negligible = {each.option: each.negligible for each in found}
+        self.free = {o for o in self.greatest if _is_free_without_limit(search.instance, o)}
 
     def distance(self, one: NearOptimalPlan, other: NearOptimalPlan) -> float:
         """Return the sum of the differences in size, each as a share of its option's greatest size."""
@@ -234,15 +234,24 @@ class _Selection:
 
     def _seek_unused_options(self, selected: Sequence[NearOptimalPlan]) -> None:
         """Search for a plan that buys options which no selected plan has, and not those which they have."""
-        objective, share = Expression(), 1.0 / len(selected)
-        for o, most in self.greatest.items():
-            used = sum(plan.sizes[o] > self.negligible[o] for plan in selected) * share
-            objective.add(self.search.size(o, (2.0 * used - 1.0) / most))
+        used = {o: sum(plan.sizes[o] > self.negligible[o] for plan in selected) / len(selected) for o in self.greatest}
+        objective = self._moving({o: 2.0 * share - 1.0 for o, share in used.items()})
         best = self.search.lower_bound(objective)
         # Stop at a plan with nine tenths of the improvement that the relaxation allows over the plans found so far.
         now = min(self._value(objective, plan) for plan in self.search.found)
         if -math.inf < best < now:
             self.search.seek(objective, enough=best + 0.1 * (now - best))
+
+    def _moving(self, weights: Mapping[str, float]) -> Expression:
+        """Return the sum of the options' sizes, as shares of the greatest, by these weights, which is minimised.
+
+        A negative one, for more of the option, is left out of what is free without limit: there is no most of it.
+        """
+        objective = Expression()
+        for o, weight in weights.items():
+            if weight > 0 or o not in self.free:
+                objective.add(self.search.size(o, weight / self.greatest[o]))
+        return objective
 
     def _value(self, objective: Expression, plan: NearOptimalPlan) -> float:
         return sum(float(objective.terms.get(self.search.columns[o], 0.0)) * size for o, size in plan.sizes.items())
@@ -251,10 +260,8 @@ class _Selection:
         """Move a plan away from its nearest selected neighbour while that increases its distance to all of them."""
         for _ in range(MOST_MOVES):
             distance, neighbour = self.nearest(plan, selected)
-            objective = Expression()
-            for o, most in self.greatest.items():
-                away = plan.sizes[o] >= neighbour.sizes[o]
-                objective.add(self.search.size(o, (-1.0 if away else 1.0) / most))
+            is_larger = {o: plan.sizes[o] >= neighbour.sizes[o] for o in self.greatest}
+            objective = self._moving({o: -1.0 if larger else 1.0 for o, larger in is_larger.items()})
             farther = self.search.reoptimise(plan, objective)
             if farther is None or self.nearest(farther, selected)[0] <= distance + SAME_PLAN:
                 break
@@ -320,8 +327,7 @@ class _OptionSearch:
         self.unit = getattr(option, "unit_size", 0.0)
         # The smallest positive size: that of a unit or of `min_size`, or else the least that is not negligible.
         self.smallest = max(getattr(option, "min_size", 0.0), self.unit) or self.negligible
-        stock = search.instance.stocks.get(o)
-        self.is_unbounded = stock is not None and _is_free_without_limit(stock)
+        self.is_unbounded = _is_free_without_limit(search.instance, o)
 
     @property
     def least(self) -> float:
@@ -455,7 +461,9 @@ class _OptionSearch:
         return self.high <= self.negligible or is_near_zero
 
 
-def _is_free_without_limit(stock: Stock) -> bool:
-    """Check whether any amount of the stock can be bought and held at no cost."""
-    has_limit = math.isfinite(stock.largest) or math.isfinite(stock.most_in_a_year)
-    return not has_limit and min(stock.price.values) <= 0 and stock.holding_cost <= 0
+def _is_free_without_limit(instance: Instance, o: str) -> bool:
+    """Check whether any amount of an option, a stockpile, can be bought in some year and held at no cost."""
+    stock = instance.stocks.get(o)
+    if stock is None or math.isfinite(stock.largest) or math.isfinite(stock.most_in_a_year) or stock.holding_cost > 0:
+        return False
+    return any(stock.price.at(year) <= 0 for year in instance.horizon.years if stock.allows(year))
