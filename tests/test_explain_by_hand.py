@@ -201,3 +201,22 @@ def test_each_order_has_its_own_year_and_its_own_deadline(cell: Cell) -> None:
         "early": ("2026", "2026"),
         "late": ("2027", "2027"),
     }
+
+
+@pytest.mark.parametrize("tonnes", [0.6, 600.0])
+def test_floors_of_samples_that_may_fail_are_scaled_in_any_unit(tonnes: float) -> None:
+    """One of two samples may fail: what imports leave in the milder one, of a floor of 90 %, can be kept."""
+    cut = {"region": "rival", "severity": {"uniform": [0.3, 0.9]}}
+    imports = {"region": "rival", "output": {"magnet": 1}, "capacity": tonnes}
+    data = {
+        "name": "scaled",
+        "horizon": {"start": 2026, "end": 2026, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {"imports": imports},
+        "demands": {"d": {"commodity": "magnet", "quantity": tonnes, "survival": 0.9, "shortage_cost": 1000}},
+        "ensembles": {"e": {"count": 2, "survive": 0.5, "seed": 1, "start": 2026, "months": 12, "cuts": [cut]}},
+    }
+    instance = so.read(data)
+    mildest = min(event.worst_severity for event in instance.events)
+    (floors,) = [each for each in so.explain(instance).repairs if each.kind == "floors"]
+    assert floors.beyond == pytest.approx((1 - mildest) / 0.9, rel=1e-6)

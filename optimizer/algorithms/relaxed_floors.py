@@ -201,9 +201,10 @@ def relax_floors(builder: ModelBuilder, given_up: Mapping[int, int], limits: Map
     floors = [r for r, row in enumerate(builder.rows) if row.mark.what == "floor" and len(row.terms) > 1]
     for r in floors if given_up else ():
         row = builder.rows[r]
-        unserved, below = sorted(row.terms, key=lambda j: -row.terms[j])[:2]
-        if below in given_up:
-            most = min(builder.columns[unserved].upper - row.rhs, limits.get(below, math.inf))
+        # By name: a row of scaled floors has a third column, with whatever coefficient.
+        column = {builder.columns[j].mark.what: j for j in row.terms}
+        if (below := column.get("below", -1)) in given_up:
+            most = min(builder.columns[column["unserved"]].upper - row.rhs, limits.get(below, math.inf))
             if most > 0:
                 builder.rows[r] = replace(row, terms={**row.terms, given_up[below]: -most})
 
