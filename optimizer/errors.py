@@ -131,6 +131,10 @@ class SolverError(OptimizerError):
     """The solver failed, or returned neither a solution nor a proof of infeasibility."""
 
 
+class UnboundedError(SolverError):
+    """The solver found no least value, as where a charge makes more of an option cheaper than none of it."""
+
+
 class CheckpointError(OptimizerError):
     """A checkpoint cannot be written, or its folder holds other files."""
 

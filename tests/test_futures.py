@@ -633,3 +633,19 @@ def test_what_a_few_dollars_buy_counts_in_every_future() -> None:
     one, other = (future.result for future in found.futures)
     assert one.outlay == pytest.approx(other.outlay, rel=1e-9)
     assert found.total_cost == pytest.approx((one.total_cost + other.total_cost) / 2, rel=1e-9)
+
+
+def test_a_group_whose_multipliers_have_no_least_cost_has_no_bound() -> None:
+    """A stock without a largest size, and no budget: a tonne costs 65k, and a charge of −70k makes it worth 5k."""
+    reserve = "options.reserve={kind: stockpile, commodity: magnet, price: 65k}"
+    branches = "futures={q: {from: 2027, branches: {a: {}, b: {}}}}"
+    instance = so.load("instances/tiny.yaml", ["policy={}", reserve, branches])
+    future, memory = instance.tree.futures[0], evaluator_of(instance).executor.memory
+
+    def bound(charge: float) -> float:
+        charges = ({("reserve", "fill", 0): charge},)
+        group = GroupProblem((0,), (future.name,), (1.0,), (future.answers,), charges, frozenset(), (), EXACT)
+        return solve_group(memory, group).bound
+
+    assert bound(-60e3) >= 30e6
+    assert bound(-70e3) == -math.inf

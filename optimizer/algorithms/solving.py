@@ -36,6 +36,7 @@ from optimizer.algorithms.relaxed_floors import no_sample_may_fail
 from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
+from optimizer.errors import UnboundedError
 from optimizer.formulation import ModelWriter
 from optimizer.instance.altered import without_disruptions
 from optimizer.instance.derived import is_disrupted
@@ -152,7 +153,11 @@ def solve_group(memory: Memory, group: GroupProblem) -> GroupPlans:
         instance = group.instance(kept_instances(memory, group.numbers))
         evaluator = evaluator_in_worker(memory, instance, group.numbers)
         hints = Hints(group.shocks, group.plans)
-        found = best_plan(instance, group.settings, clock, ignore, group.problem, evaluator, hints)
+        try:
+            found = best_plan(instance, group.settings, clock, ignore, group.problem, evaluator, hints)
+        except UnboundedError:
+            # A subgradient step may lead to multipliers that make more of an option without a largest size profitable.
+            return GroupPlans(-math.inf)
         return GroupPlans.of(instance, found)
 
 

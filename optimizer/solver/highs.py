@@ -12,7 +12,7 @@ import numpy as np
 import pulp
 from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf
 
-from optimizer.errors import SOLVER_THREAD, SolverError
+from optimizer.errors import SOLVER_THREAD, SolverError, UnboundedError
 from optimizer.model import Sense
 from optimizer.solver.base import (
     BoundsListener,
@@ -488,7 +488,8 @@ def _weak_callback(method: Callable[[Any], None]) -> Callable[[Any], None]:
 def no_verdict_error(highs: Any) -> SolverError:
     """Return the error to raise where HiGHS ends without a verdict."""
     status = highs.modelStatusToString(highs.getModelStatus())
-    return SolverError(
+    kind = UnboundedError if highs.getModelStatus() == HighsModelStatus.kUnbounded else SolverError
+    return kind(
         f"HiGHS ended with status {status!r}: the figures of this model may differ by too many powers of ten. "
         "`diversify check` names figures that stand out; look for a wrong unit."
     )
