@@ -371,7 +371,10 @@ def _attained_gaps(
 def _allowed_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
 ) -> dict[str, float]:
-    """Return the gap attained in the model by shock, apart from samples that may fail."""
+    """Return the gap attained in the model by shock, apart from samples that may fail.
+
+    A shock without a probability has no cost in the model, which may leave more than its least gap for nothing.
+    """
     if not solved.may_miss_floors and not solved.gap > 0:
         return dict.fromkeys((event.name for event in instance.events), 0.0)
     gap_limits = dict.fromkeys(solved.paths.difference(() if faced is None else faced.attacks), 0.0)
@@ -379,6 +382,8 @@ def _allowed_gaps(
         if str(path) in gap_limits:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             gap_limits[str(path)] += shortage_cost * max(0.0, below.value(values))
+    likely = {event.name for event in instance.events if event.probability > 0}
+    gap_limits = {name: gap for name, gap in gap_limits.items() if gap == 0 or name in likely}
     if solved.may_miss_floors and free_floors(instance):
         absent = {event.name: 0.0 for event in instance.events}
         return _missing_free_floors(instance, {**absent, **gap_limits})
