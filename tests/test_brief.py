@@ -496,6 +496,22 @@ def test_delays_that_are_missing_can_be_computed_but_not_of_a_plan_against_an_ad
     assert missing(make_brief(tiny, replace(result, adversary=Faced(10e6, 1, 1, 1, ())))) == ("", against)
 
 
+def test_each_reader_is_told_what_computes_missing_figures(tiny: so.Instance, result: so.Result) -> None:
+    ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
+    brief = make_brief(ranged, result)
+    for is_of_python, late, tornado in (
+        (False, "leave out --quick or --time-limit.", "leave out --quick or --time-limit;"),
+        # `write_report` computes delays itself, and a tornado only if it is given one.
+        (True, "write budgets=None.", "add studies=sensitivity(…);"),
+    ):
+        shown = replace(brief, is_of_python=is_of_python)
+        assert missing(shown)[0] == f"What ordering a year later does is not computed: {late}"
+        what = f"Not computed: {tornado} the plan has to be proven to be the best."
+        assert part(shown, "figures")["missing"] == what
+    stopped = replace(make_brief(tiny, result, delays=()), is_of_python=True)
+    assert missing(stopped)[0].endswith("the search was stopped. time_limit gives it more time.")
+
+
 def test_studies_that_were_stopped_are_not_named_like_those_left_out(tiny: so.Instance, result: so.Result) -> None:
     ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
     stopped = replace(so.sensitivity(ranged, flips=False, settings=Settings(jobs=1)), status="stopped", bars=())

@@ -25,7 +25,7 @@ from optimizer.instance.schema import Instance
 from optimizer.io.load import comments_of, open_document
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_each_brief, make_futures_brief
-from optimizer.report.brief.plan_parts import MORE_TIME, Brief
+from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
@@ -129,17 +129,17 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     instance, result, warnings = parts.instance, parts.result, parts.warnings
     if isinstance(result, FuturesResult):
         brief = make_futures_brief(instance, result, warnings, parts.comments, parts.delays or {}, parts.studies)
+        brief = replace(brief, is_of_python=parts.is_of_python)
         data = futures_book(result, brief, warnings, parts.delays, parts.comments)
     else:
         found = parts.frontier or single_point(instance, result)
         brief = make_brief(
             instance, result, frontier=found, delays=parts.delays, studies=parts.studies, warnings=warnings
         )
+        brief = replace(brief, is_of_python=parts.is_of_python)
         shown = parts.shown or make_book(instance, found, brief=brief)
         shown = replace(shown, is_quick=parts.is_quick, warnings=warnings, brief=brief)
         data = shown.to_dict()
-    if parts.is_of_python:
-        _name_arguments(data)
     if form == WORKBOOK_FORM:
         return data, workbook(instance, result, warnings, brief, parts.comments)
     if form in BRIEF_FORMS:
@@ -150,20 +150,6 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     pictures = parts.pictures or plan_pictures(shown)
     data |= picture_data(pictures)
     return data, page(data, (*pictures, *parts.sections), prices_respond=prices_respond(instance))
-
-
-def _name_arguments(data: Mapping[str, Any]) -> None:
-    """Replace the hints in the data of a report, all briefs included, by those of `_python_hint`."""
-    for each in (data, *data.get("briefs", ())):
-        for part in each["brief"]["parts"].values():
-            part["missing"] = _python_hint(part["missing"])
-
-
-def _python_hint(hint: str) -> str:
-    """Return a hint that names arguments of `write_report` in place of options of the command."""
-    hint = hint.replace(MORE_TIME, "write budgets=None").replace("--with futures", "--with futures_study")
-    hint = hint.replace("--future NAME", "in_future(instance, name)")
-    return re.sub(r"--with (\w+)", r"studies=\1(…)", hint)
 
 
 def write_report(
@@ -267,7 +253,7 @@ def futures_book(
         "survives": result.survives,
         "headline": futures_headline(result),
         "brief": tidy(brief.to_dict()),
-        "briefs": [*_each_brief(result, delays)] if len(result.futures) > 1 else [],
+        "briefs": [*_each_brief(result, delays, brief)] if len(result.futures) > 1 else [],
         "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
         "stages": [_stage_table(instance, result, stage) for stage in stages],
         "futures": [each.to_dict() for each in result.futures],
@@ -279,14 +265,14 @@ def futures_book(
     }
 
 
-def _each_brief(result: FuturesResult, delays: DelaysByFuture | None) -> Iterator[dict[str, Any]]:
-    """Yield the brief and the table of all purchases of each future, for the selector of futures."""
+def _each_brief(result: FuturesResult, delays: DelaysByFuture | None, of_all: Brief) -> Iterator[dict[str, Any]]:
+    """Yield the brief, for the reader of that of all, and the purchases of each future, for the selector of futures."""
     for future, brief in make_each_brief(result, delays):
         bought = page_table(brief.instance, future.result.frames.frame("builds"))
         yield {
             "future": future.name,
             "label": f"{future.name}, {percent(future.probability)}",
-            "brief": tidy(brief.to_dict()),
+            "brief": tidy(replace(brief, is_of_python=of_all.is_of_python).to_dict()),
             "blocks": [{"kind": "table", "title": "All that is bought in this future", **bought}],
         }
 

@@ -13,7 +13,6 @@ from optimizer.instance.derived import but_samples, display_name, makers_of, rul
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
-    MORE_TIME,
     NOTHING,
     Brief,
     BriefPart,
@@ -207,7 +206,7 @@ def alternatives_part(
         FrameColumn("more", "Cost against this plan", result.money, "millions"),
         FrameColumn("differs", "Options more or less"),
     )
-    missing_hint = "" if near else "Plans nearly as cheap: add --with alternatives."
+    missing_hint = "" if near else "Plans nearly as cheap: add {alternatives}."
     missing_note = ""
     if not (near or others):
         is_stopped = frontier is not None and frontier.stopped
@@ -331,7 +330,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     title = "The numbers that decide"
     if found is None or not found.bars:
         missing_note = "Not computed."
-        missing_hint = f"Not computed: {MORE_TIME}; the plan has to be proven to be the best."
+        missing_hint = "Not computed: {bars}; the plan has to be proven to be the best."
         if found is not None and found.status == "stopped":
             missing_hint, missing_note = missing_words("Which numbers decide is", is_stopped=True)
         if not instance.uncertain:

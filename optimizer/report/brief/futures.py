@@ -235,10 +235,10 @@ def _parts(
     else:
         ((_, own),) = make_each_brief(result, delays)
         yield from own.parts
-    which = "take one future by --future NAME and add" if several else "add"
-    nearly_as_cheap = f"Plans nearly as cheap: {which} --with alternatives."
+    which = "take one future by {one_future} and add" if several else "add"
+    nearly_as_cheap = f"Plans nearly as cheap: {which} {{alternatives}}."
     yield _alternatives_part(nearly_as_cheap, studies) if several else _near_part(result, nearly_as_cheap, studies)
-    missing_hint, missing_note = f"Not computed: {which} --with sensitivity.", "Not computed."
+    missing_hint, missing_note = f"Not computed: {which} {{sensitivity}}.", "Not computed."
     if not instance.uncertain:
         missing_hint = missing_note = NO_RANGES
     yield BriefPart("figures", "The numbers that decide", missing_hint=missing_hint, missing_note=missing_note)
@@ -256,7 +256,7 @@ def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPar
     return BriefPart(
         "alternatives",
         "Alternatives",
-        missing_hint=f"What deciding later is worth: add --with futures. {nearly_as_cheap}",
+        missing_hint=f"What deciding later is worth: add {{futures}}. {nearly_as_cheap}",
         missing_note="What deciding later is worth, and plans nearly as cheap, are not computed.",
     )
 

@@ -34,8 +34,16 @@ from optimizer.units import si
 
 # Largest number of later orders, and of years with new money, that fit on one page.
 MOST_LATER, MOST_YEARS = 6, 10
-# How to compute what a quick or a stopped run leaves out.
-MORE_TIME = "leave out --quick or --time-limit"
+# What computes missing figures, by the name in the braces of a hint: for the command, and for `write_report` in Python.
+WAYS: Mapping[str, tuple[str, str]] = {
+    "more_time": ("leave out --quick or --time-limit", "write budgets=None"),
+    "bars": ("leave out --quick or --time-limit", "add studies=sensitivity(…)"),
+    "longer": ("--time-limit", "time_limit"),
+    "one_future": ("--future NAME", "in_future(instance, name)"),
+    "alternatives": ("--with alternatives", "studies=alternatives(…)"),
+    "futures": ("--with futures", "studies=futures_study(…)"),
+    "sensitivity": ("--with sensitivity", "studies=sensitivity(…)"),
+}
 # Heads and text for orders a year later.
 IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
@@ -60,7 +68,7 @@ class BriefPart:
     title: str  # printed title
     sentences: tuple[str, ...] = ()  # its text
     frame: Frame | None = None  # its table, if any
-    missing_hint: str = ""  # how to compute missing figures; empty if none is missing
+    missing_hint: str = ""  # how to compute missing figures, with names of `WAYS` in braces; empty if none is missing
     missing_note: str = ""  # the same for paper: which figures are missing, without the hint
     drawn: Frame | None = None  # the drawn rows of the table; None if all are drawn
     bars: str = ""  # the column drawn as a bar in each row
@@ -87,6 +95,7 @@ class Brief:
     parts: tuple[BriefPart, ...]  # parts in reading order
     warnings: tuple[str, ...] = ()  # warnings at the head
     notes: tuple[str, ...] = ()  # notes beside the answer: existing shortages, and limits of the answer
+    is_of_python: bool = False  # whether hints name arguments of `write_report`, not options of the command
 
     def to_dict(self) -> dict[str, Any]:
         """Return the brief for JSON and writers: each table has texts (`table`), values by column, and bars."""
@@ -105,7 +114,7 @@ class Brief:
         return {
             "title": part.title,
             "sentences": list(part.sentences),
-            "missing": part.missing_hint,
+            "missing": part.missing_hint.format_map({key: way[self.is_of_python] for key, way in WAYS.items()}),
             # The key of the first version; `Result.lacks`, baseline shortages, is something else.
             "lacks": part.missing_note,
             "table": None if part.shown is None else page_table(self.instance, part.shown),
@@ -130,11 +139,11 @@ def on_line_words(when: str, *, is_stock: bool) -> str:
 
 
 def missing_words(what: str, *, is_stopped: bool) -> tuple[str, str]:
-    """Return how to compute what is missing, and the words for paper; `what` is a subject with its verb."""
+    """Return the hint on what is missing, and the words for paper; `what` is a subject with its verb."""
     if is_stopped:
         note = f"{what} not known: the search was stopped."
-        return f"{note} --time-limit gives it more time.", note
-    return f"{what} not computed: {MORE_TIME}.", f"{what} not computed."
+        return f"{note} {{longer}} gives it more time.", note
+    return f"{what} not computed: {{more_time}}.", f"{what} not computed."
 
 
 def orders_part(instance: Instance, result: Result, delays: Sequence[Delay] | None) -> BriefPart:
