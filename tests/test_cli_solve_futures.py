@@ -484,6 +484,35 @@ def test_an_option_that_is_ordered_in_several_years_is_named_once() -> None:
     assert facts["Order now"] == "80k USD before 2030: plant"
 
 
+def test_cvar_and_value_at_risk_are_said_of_a_plan_by_that_measure() -> None:
+    """14M with 30 %, 6M with 70 %: the dearest half are the 30 % and 20 % at 6M; of the outcomes 30 % exceed 6M."""
+    at_risk = ("Value at risk", "6M USD at 0.5: the least cost that at most 50 % of outcomes exceed")
+    instance = so.load(ROOT / "examples" / "order_or_wait.yaml", ["policy.objective={cvar: 0.5, weight: 0.5}"])
+    facts = list(futures_facts(instance, so.solve_futures(instance)))
+    place = facts.index(at_risk)
+    assert facts[place - 1] == ("CVaR at 0.5", "10.8M USD, the mean cost of the dearest 50 % of outcomes")
+    # Of full weight it is the measure, which is stated already.
+    instance = so.load(ROOT / "examples" / "order_or_wait.yaml", ["policy.objective={cvar: 0.5}"])
+    facts = list(futures_facts(instance, so.solve_futures(instance)))
+    assert at_risk in facts
+    assert [text.partition(",")[0] for label, text in facts if label == "CVaR at 0.5"] == ["10.8M USD"]
+
+
+@pytest.mark.parametrize("objective", ["worst", "{cvar: 0, weight: 0.5}", "{cvar: 0.9}"])
+def test_no_tail_is_said_by_another_measure_or_where_it_is_all_outcomes_or_like_them(objective: str) -> None:
+    # At 0.9 the plan costs 12M in both futures.
+    instance = so.load(ROOT / "examples" / "order_or_wait.yaml", [f"policy.objective={objective}"])
+    assert "Value at risk" not in dict(futures_facts(instance, so.solve_futures(instance)))
+
+
+def test_the_tail_leaves_out_gaps_that_have_a_price() -> None:
+    objective = "policy.objective={cvar: 0.9, weight: 0.5}"
+    instance = so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.15", objective])
+    facts = dict(futures_facts(instance, dataclasses.replace(so.solve_futures(instance), cvar=3e6, value_at_risk=2e6)))
+    assert facts["CVaR at 0.9"] == "3M USD, the mean cost before survival gaps of the dearest 10 % of outcomes"
+    assert "the least cost before survival gaps that" in facts["Value at risk"]
+
+
 def test_regret_is_said_with_gaps_at_their_price_alone() -> None:
     # At a hundredth of its shortage cost no gap is worth closing, by the joint plan or by that of a future alone.
     instance = so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.01", "policy.objective=regret"])

@@ -19,6 +19,7 @@ from optimizer.report.format import (
     outlay_words,
     percent,
     plural,
+    share_text,
     under_same_rules,
 )
 from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, headline_of_search, survived_words
@@ -113,12 +114,28 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
     yield from cost_facts(instance, result, futures_with_gaps(instance, result))
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)
+    yield from _tail_facts(instance, result)
     if len(result.futures) > 1:
         yield from spread_facts(result)
     yield "Outlay", _outlay_text(instance, result)
     yield from committed_words(instance, result.data)
     if (price := result.price_of_survival) is not None:
         yield "Price of survival" if result.survives else "Price of the plan", _price_text(result, price)
+
+
+def _tail_facts(instance: Instance, result: FuturesResult) -> Iterator[tuple[str, str]]:
+    """Yield CVaR unless it is the measure, and value at risk; nothing where all outcomes cost the same."""
+    measure, cvar, at_risk = instance.policy.objective, result.cvar, result.value_at_risk
+    if cvar is None or at_risk is None or cvar - result.expected_cost <= SAME_VALUE * abs(cvar):
+        return
+    tail, of_what = share_text(1 - measure.alpha), " before survival gaps" * result.has_priced_gaps
+    if measure.weight < 1:
+        yield (
+            f"CVaR at {measure.alpha:g}",
+            f"{si(cvar, result.money, 4)}, the mean cost{of_what} of the dearest {tail} of outcomes",
+        )
+    level = f"{si(at_risk, result.money, 4)} at {measure.alpha:g}"
+    yield "Value at risk", f"{level}: the least cost{of_what} that at most {tail} of outcomes exceed"
 
 
 def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
