@@ -38,9 +38,9 @@ class Document:
     `overrides` has, by place, a finding with the file, line and cell of the override that set the value there. `made`
     are the places of mappings that did not exist and were created on the path of an override. `replaced` has the value
     that an override replaced, or None if there was none. `heads` has, for each sheet of a workbook, the letter of each
-    column by its head. A copy for a variant shares all mappings and lists with its
-    original, except those at the places in `own`; `own_part` copies a shared part before it is changed. `known` caches
-    results computed from shared parts, keyed by identity, for the original and its copies.
+    column by its head. `warnings` are about the look of a workbook alone. A copy for a variant shares all mappings and
+    lists with its original, except those at the places in `own`; `own_part` copies a shared part before it is changed.
+    `known` caches results computed from shared parts, keyed by identity, for the original and its copies.
     """
 
     file: str
@@ -50,6 +50,7 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     cells: dict[Place, str] = field(default_factory=dict)
     heads: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False, compare=False)
+    warnings: list[Finding] = field(default_factory=list)
     made: set[Place] = field(default_factory=set)
     replaced: dict[Place, Any] = field(default_factory=dict, repr=False, compare=False)
     own: set[Place] | None = field(default=None, repr=False, compare=False)

@@ -178,7 +178,7 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         # An original, not a copy: its data may have been changed since parts of it were validated.
         document.known = {}
     instance, own = _examine_whole(document)
-    findings, scenarios = list(own), list(sound_scenarios(document))
+    findings, scenarios = [*document.warnings, *own], list(sound_scenarios(document))
     futures = count_futures(instance.futures) if instance is not None and instance.futures else 0
     checked = scenarios[: max(1, _affordable_variants(document) // (1 + futures))]
     for name in checked:

@@ -10,15 +10,16 @@ import re
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError, Place, require_extra
 from optimizer.instance.document import Document, limit_findings
-from optimizer.io.excel_layout import COMMENT, SHEETS
+from optimizer.io.excel_layout import ABOUT, COMMENT, SHEETS
 from optimizer.suggestions import SURROGATE, character, did_you_mean, excerpt
 from optimizer.tolerances import (
     CELL_LENGTH,
@@ -34,6 +35,9 @@ _ROWS, _COLUMNS = 1_048_576, 16_384
 _HEADER = b"PK\x01\x02"
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _CHUNK = 2**20
+_TRUE = ("1", "true")
+# Most hidden rows or columns, or runs of them, that a warning lists.
+_MOST_SPANS = 6
 # A document type can define entities that expand when read; the prefix is listed in every encoding that is accepted.
 _TYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 
@@ -51,6 +55,24 @@ class Stored:
     value: Any
     kind: str
     is_formula: bool
+
+
+@dataclass
+class SheetMarks:
+    """What a sheet says of its cells: the merged ranges, and the numbers of hidden rows and columns."""
+
+    merged: list[str] = field(default_factory=list)
+    rows: set[int] = field(default_factory=set)
+    columns: set[int] = field(default_factory=set)
+
+    def add_hidden_row(self, number: int, row: Any) -> None:
+        """Add the number of a row if it is hidden: by hand, by a filter, or in a group that is folded."""
+        self.rows |= {number} if row.get("hidden") in _TRUE else set()
+
+    def add_hidden_columns(self, columns: Any) -> None:
+        """Add the numbers of columns that have a format in common, if they are hidden."""
+        if columns.get("hidden") in _TRUE:
+            self.columns |= {*range(int(columns.get("min")), min(int(columns.get("max")), _COLUMNS) + 1)}
 
 
 class Package:
@@ -77,12 +99,12 @@ class Package:
         except Exception as error:
             raise _unreadable(error) from None
 
-    def cells(self, sheet: Any, merged: list[str]) -> Iterator[Stored]:
-        """Yield the stored cells of a sheet, including formatted empty ones; merged ranges are appended to `merged`."""
+    def cells(self, sheet: Any, marks: SheetMarks) -> Iterator[Stored]:
+        """Yield the stored cells of a sheet, including formatted empty ones; `marks` gets what it says of them."""
         try:
             with warnings.catch_warnings(), self.book._archive.open(sheet._worksheet_path) as source:
                 warnings.simplefilter("ignore")
-                yield from _parser(source, sheet, merged)
+                yield from _parser(source, sheet, marks)
         except PackageError:
             raise
         except Exception as error:
@@ -144,8 +166,8 @@ def _count_tags(archive: zipfile.ZipFile, part: zipfile.ZipInfo, most: int) -> i
     return tags
 
 
-def _parser(source: Any, sheet: Any, merged: list[str]) -> Iterator[Stored]:
-    from openpyxl.worksheet._reader import FORMULA_TAG, MERGE_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
+def _parser(source: Any, sheet: Any, marks: SheetMarks) -> Iterator[Stored]:
+    from openpyxl.worksheet._reader import COL_TAG, FORMULA_TAG, MERGE_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
     from openpyxl.xml.functions import iterparse
 
     book = sheet.parent
@@ -155,12 +177,16 @@ def _parser(source: Any, sheet: Any, merged: list[str]) -> Iterator[Stored]:
     )  # fmt: skip
     for _, row in iterparse(source):
         if row.tag == MERGE_TAG:
-            merged += [each.get("ref", "") for each in row]
+            marks.merged += [each.get("ref", "") for each in row]
+        if row.tag == COL_TAG:
+            marks.add_hidden_columns(row)
         if row.tag != ROW_TAG:
             continue
         formulas = [cell.find(FORMULA_TAG) is not None for cell in row]
         _mark_long_numbers(row, VALUE_TAG)
-        for cell, is_formula in zip(reader.parse_row(row)[1], formulas, strict=True):
+        number, cells = reader.parse_row(row)
+        marks.add_hidden_row(number, row)
+        for cell, is_formula in zip(cells, formulas, strict=True):
             if not (1 <= cell["row"] <= _ROWS and 1 <= cell["column"] <= _COLUMNS):
                 raise PackageError(f"sheet {sheet.title}: a cell in row {cell['row']:,} is outside of every sheet")
             yield Stored(cell["row"], cell["column"], cell["value"], cell["data_type"], is_formula)
@@ -267,15 +293,15 @@ class Workbook:
                 yield InputSheet(name, at, lines, self.document.heads[at.removesuffix("!A1")])
 
     def _lines(self, sheet: Any) -> list[SheetLine]:
-        merged = list[str]()
+        marks = SheetMarks()
         try:
-            rows, notes = self._rows(sheet, merged), self.package.notes(sheet)
+            rows, notes = self._rows(sheet, marks), self.package.notes(sheet)
         except PackageError as error:
             raise self._unreadable(error) from None
         for row, at in notes:
             rows.setdefault(row, {}).setdefault(at, Stored(row, at, None, "n", is_formula=False))
         columns = self._columns(sheet.title, rows.pop(self._row_of_heads(sheet.title, rows), {}))
-        self._refuse_merged(sheet.title, merged, columns)
+        self._refuse_merged(sheet.title, marks.merged, columns)
         first = reference(sheet.title, 1, 1).removesuffix("A1")
         self.document.heads[first[:-1]] = {
             head: reference(sheet.title, 1, column)[len(first) : -1] for column, head in columns.items()
@@ -285,7 +311,32 @@ class Workbook:
             cells = self._cells(sheet.title, rows[row], columns, notes)
             if cells:
                 found.append(SheetLine(reference(sheet.title, row, 1), row, cells))
+        self._warn_of_hidden(sheet, marks, found, columns)
         return found
+
+    def _warn_of_hidden(
+        self, sheet: Any, marks: SheetMarks, lines: Sequence[SheetLine], columns: Mapping[int, str]
+    ) -> None:
+        """Warn of hidden rows and columns with values, or of a hidden sheet: they are read like the others."""
+        from openpyxl.utils import get_column_letter
+
+        used = {line.row: {*line.cells} - {COMMENT, ABOUT} for line in lines}
+        rows = [row for row in sorted(marks.rows) if used.get(row)]
+        filled = set().union(*used.values())
+        hidden = [column for column in sorted(marks.columns) if columns.get(column) in filled]
+        if filled and sheet.sheet_state != "visible":
+            self._warn(sheet, "the sheet is", "Write _ before its name if it is not to count, or unhide it.")
+        if rows:
+            cure = "Delete what is not to count, and unhide the others."
+            self._warn(sheet, _spans("row", rows, str), cure, row=rows[0])
+        if hidden:
+            cure = "Write _ before the head of what is not to count, and unhide the others."
+            self._warn(sheet, _spans("column", hidden, get_column_letter), cure, column=hidden[0])
+
+    def _warn(self, sheet: Any, which: str, cure: str, row: int = 1, column: int = 1) -> None:
+        """Warn of hidden parts of a sheet; `which` ends with its verb."""
+        at, what = reference(sheet.title, row, column), f"{which} hidden, and read like the others"
+        self.document.warnings.append(Finding(self.document.file, None, "", what, cure, "warning", at))
 
     def _row_of_heads(self, title: str, rows: dict[int, dict[int, Stored]]) -> int:
         """Return the row of the heads, row 1; a title above them is reported and left out."""
@@ -327,10 +378,10 @@ class Workbook:
                 what = f"{each} is merged: only its first cell has a value, the others are blank"
                 self._report(reference(title, row, first), what, "Unmerge it, and write the value into each cell.")
 
-    def _rows(self, sheet: Any, merged: list[str]) -> dict[int, dict[int, Stored]]:
-        """Return the cells with a value or formula, by row and column; merged ranges are appended to `merged`."""
+    def _rows(self, sheet: Any, marks: SheetMarks) -> dict[int, dict[int, Stored]]:
+        """Return the cells with a value or formula, by row and column; what is said of them is added to `marks`."""
         rows: dict[int, dict[int, Stored]] = {}
-        for stored in self.package.cells(sheet, merged):
+        for stored in self.package.cells(sheet, marks):
             self.cells -= 1
             self.characters -= len(stored.value) if isinstance(stored.value, str) else 0
             if self.cells < 0 or self.characters < 0:
@@ -402,6 +453,17 @@ def add_finding(document: Document, place: Place, at: str, what: str, cure: str)
     document.findings.append(Finding(document.file, None, ".".join(map(excerpt, place)), what, cure, cell=at))
     if len(document.findings) > MOST_FINDINGS:
         raise InstanceError(limit_findings(document.findings))
+
+
+def _spans(noun: str, numbers: Sequence[int], name: Callable[[int], str]) -> str:
+    """Return sorted numbers by their names, with their verb: ``rows 3, 5 to 9 are``; of many spans the first."""
+    groups = groupby(enumerate(numbers), key=lambda each: each[1] - each[0])
+    runs = [[number for _, number in group] for _, group in groups]
+    texts = [f"{name(run[0])} to {name(run[-1])}" if len(run) > 1 else name(run[0]) for run in runs]
+    more = f" and {len(texts) - _MOST_SPANS} more" if len(texts) > _MOST_SPANS else ""
+    return (
+        f"{noun}{'s' * (len(numbers) > 1)} {', '.join(texts[:_MOST_SPANS])}{more} {'are' if len(numbers) > 1 else 'is'}"
+    )
 
 
 def _describe_time(value: date | time | timedelta) -> tuple[str, str]:

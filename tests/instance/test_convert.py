@@ -330,6 +330,47 @@ def test_cells_that_hold_blanks_only_are_empty() -> None:
     assert found(edited(change)) == []
 
 
+def test_hidden_rows_columns_and_sheets_are_read_and_said() -> None:
+    def hide(book: Any) -> None:
+        options, cuts = book["options"], book["cuts"]
+        options.row_dimensions[3].hidden = options.row_dimensions[40].hidden = True  # Row 40 is empty.
+        for head in ("max_size", "comment"):
+            options.column_dimensions[column(options, head)].hidden = True
+        cuts.sheet_state = "hidden"
+        book["comments"].sheet_state = "veryHidden"  # What it holds changes no answer.
+
+    content = edited(hide)
+    instance, warnings = check_document(parse_workbook(content, "book.xlsx")[0])
+    assert instance == so.load(TINY)
+    assert {each.severity for each in warnings} == {"warning"}
+    size = column(openpyxl.load_workbook(io.BytesIO(content))["options"], "max_size")
+    assert [str(each) for each in warnings] == [
+        "book.xlsx:options!A3: row 3 is hidden, and read like the others. "
+        "Delete what is not to count, and unhide the others.",
+        f"book.xlsx:options!{size}1: column {size} is hidden, and read like the others. "
+        "Write _ before the head of what is not to count, and unhide the others.",
+        "book.xlsx:cuts!A1: the sheet is hidden, and read like the others. "
+        "Write _ before its name if it is not to count, or unhide it.",
+    ]
+
+
+def test_rows_that_a_filter_hides_are_named_in_spans_and_beside_errors() -> None:
+    def filtered(book: Any) -> None:
+        sheet = book["processes"]
+        for row in range(3, 30):
+            for cell in sheet[2]:
+                sheet.cell(row, cell.column, f"source {row}" if cell.column == 1 else cell.value)
+        for row in (3, 5, 6, 8, 10, 12, 14, 16, *range(18, 30)):
+            sheet.row_dimensions[row].hidden = True
+        sheet.auto_filter.ref = "A1:A29"
+        book["demands"][f"{column(book['demands'], 'quantity')}2"] = -1
+
+    said = found(edited(filtered))
+    assert any("demands.motors.quantity: -1 is negative" in each for each in said)
+    (warning,) = (each for each in said if "hidden" in each)
+    assert warning.startswith("book.xlsx:processes!A3: rows 3, 5 to 6, 8, 10, 12, 14 and 2 more are hidden, and read")
+
+
 def test_a_cell_that_is_stored_twice() -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(edited(lambda _: None))) as book, zipfile.ZipFile(content, "w") as twice:
