@@ -87,6 +87,31 @@ purchases:
     ]
 
 
+def test_a_folder_of_tables_is_no_plan_but_a_table_in_it_is(tmp_path: Path, tiny: so.Instance) -> None:
+    (tmp_path / "builds.csv").write_text("option,period,size\nplant,2026,20\n", encoding="utf-8")
+    with pytest.raises(so.GivenPlanError) as caught:
+        so.load_plan(tmp_path, tiny)
+    assert [each.cure for each in caught.value.findings] == [f"Name {tmp_path / 'builds.csv'}."]
+    assert so.load_plan(tmp_path / "builds.csv", tiny).plan.bought
+    with pytest.raises(so.GivenPlanError, match="it is a folder, not a file"):
+        so.load_plan(tmp_path.parent, tiny)
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".md", ".html"])
+def test_a_report_is_neither_an_instance_nor_a_plan(tmp_path: Path, tiny: so.Instance, suffix: str) -> None:
+    file = tmp_path / f"report{suffix}"
+    so.write_report(so.solve(tiny), file)
+    with pytest.raises(so.InstanceError) as caught:
+        so.load(file)
+    (found,) = caught.value.findings
+    assert found.what in ("is a report, not an instance", "is the workbook of a plan, not of an instance")
+    assert "plan.json" in found.cure
+    with pytest.raises(so.PlanFileError, match="is no saved plan, which is JSON: make one with `diversify solve FILE"):
+        so.Result.load(file)
+    with pytest.raises(so.GivenPlanError, match=r"not a plan\. Name the plan.json of"):
+        so.load_plan(file, tiny)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -120,7 +145,10 @@ purchases:
             "F:2: builds.reserve.2026: holds all that is bought of reserve from 2026 to 2028 in one row. Name the",
         ),
         ("a.json", '{"builds": [{"option": "plant"}], "data": {}}', "an entry of builds or purchases lacks 'period'"),
-        ("a.xlsx", "", "is a workbook, not a plan"),
+        ("a.xlsx", "", "is a workbook, not a plan. Name the plan.json of"),
+        ("a.md", "# tiny\n", "is a report, not a plan. Name the plan.json of"),
+        ("a.json", "", "F:1: holds no mapping. Write `builds: {option: {2027: size}}`"),
+        ("a.json", '{"instance": "x", "samples": 9}', "F:1: names neither builds nor purchases. Name the plan.json of"),
     ],
 )
 def test_files_that_are_no_plan(tmp_path: Path, tiny: so.Instance, name: str, text: str, said: str) -> None:

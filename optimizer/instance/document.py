@@ -28,6 +28,7 @@ WORKBOOK = ".xlsx"
 TEXT_FIELDS = ("name", "source", "note", "description", "currency")
 NAN = "is NaN, which is no value"
 
+NAME_INSTANCE = "Name the instance, or the plan.json of `diversify solve --output`."
 INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
 
 
@@ -195,7 +196,7 @@ def _parse_root(text: str, *, is_json: bool) -> Node | None:
         try:
             return json_root(text)
         except (json.JSONDecodeError, RecursionError) as error:
-            if is_json:
+            if is_json and text.strip():
                 line, problem = getattr(error, "lineno", None), getattr(error, "msg", "it nests too deeply")
                 cure = "Check commas, brackets and quotes there; JSON takes no comments, and no comma before a bracket."
                 raise TextError(line, f"is not JSON: {problem[:1].lower()}{problem[1:]}", cure) from None

@@ -18,8 +18,8 @@ from itertools import groupby
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError, Place, require_extra
-from optimizer.instance.document import Document, limit_findings
-from optimizer.io.excel_layout import ABOUT, COMMENT, SHEETS
+from optimizer.instance.document import NAME_INSTANCE, Document, limit_findings
+from optimizer.io.excel_layout import ABOUT, COMMENT, INSTANCE, SHEETS
 from optimizer.suggestions import SURROGATE, character, did_you_mean, excerpt
 from optimizer.tolerances import (
     CELL_LENGTH,
@@ -274,6 +274,10 @@ class Workbook:
             InstanceError: a sheet cannot be read, or exceeds a limit.
         """
         named: dict[str, Any] = {}
+        titles = {sheet.title.strip().lower() for sheet in self.package.book.worksheets}
+        if "answer" in titles and INSTANCE not in titles:
+            what = "is the workbook of a plan, not of an instance"
+            raise InstanceError([Finding(self.document.file, None, "", what, NAME_INSTANCE)])
         for sheet in self.package.book.worksheets:
             name, first = sheet.title.strip().lower(), reference(sheet.title, 1, 1)
             if name.startswith("_"):

@@ -9,9 +9,10 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer import arguments
-from optimizer.errors import Finding, InstanceError, Place
+from optimizer.errors import REPORT_FORMS, Finding, InstanceError, Place
 from optimizer.files import INSTANCES, write_whole
 from optimizer.instance.document import (
+    NAME_INSTANCE,
     TEXT_FIELDS,
     WORKBOOK,
     Document,
@@ -45,6 +46,8 @@ def open_document(path: str | FilePath) -> Document:
         from optimizer.io.workbook import parse_workbook
 
         return parse_workbook(file_content(path), str(path))[0]
+    if FilePath(path).suffix.lower() in REPORT_FORMS and FilePath(path).is_file():
+        raise InstanceError([Finding(str(path), None, "", "is a report, not an instance", NAME_INSTANCE)])
     text = read_text(path)
     plan = _any_plan(text)
     if plan is None:

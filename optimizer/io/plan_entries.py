@@ -18,12 +18,12 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
 
-from optimizer.errors import Finding, GivenPlanError, Place
+from optimizer.errors import REPORT_FORMS, Finding, GivenPlanError, Place
 from optimizer.files import parse_json
-from optimizer.instance.document import Document, is_saved_plan_file, is_workbook, parse, read_text
+from optimizer.instance.document import Document, file_content, is_saved_plan_file, is_workbook, parse, read_text
 from optimizer.instance.questions import FUTURES, Answer
 from optimizer.instance.schema import FutureTree, Instance
-from optimizer.suggestions import did_you_mean, excerpt, suggest
+from optimizer.suggestions import did_you_mean, excerpt, nearest, suggest
 from optimizer.tolerances import NEGLIGIBLE
 
 BUILDS, PURCHASES = "builds", "purchases"
@@ -33,7 +33,8 @@ KEYS = ("name", "description", "source", "note", BUILDS, PURCHASES, FUTURES)
 BRANCH_SHAPE = "Write `futures: {branch: {builds: {option: {2027: size}}}}`."
 # A table written by `solve` has this column; for a stockpile it holds the largest stock, not the purchases.
 COLUMN_OF_SOLVE = "on_line"
-PURCHASED = "purchased.csv"
+TABLE, PURCHASED = "builds.csv", "purchased.csv"
+_GIVEN = "Name the plan.json of `diversify solve --output`, a builds.csv"
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,15 @@ def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]
         InstanceError: the file cannot be read as a plan.
     """
     suffix = FilePath(path).suffix.lower()
-    if is_workbook(path):
-        cure = "Name the plan.json of `diversify solve --output`, a builds.csv, or a plan in YAML."
-        raise GivenPlanError([Finding(path, None, "", "is a workbook, not a plan", cure)])
+    if suffix in REPORT_FORMS:
+        file_content(path)  # A file that is missing is reported as such.
+        what, cure = (
+            f"is a {'workbook' if is_workbook(path) else 'report'}, not a plan",
+            f"{_GIVEN}, or a plan in YAML.",
+        )
+        raise GivenPlanError([Finding(path, None, "", what, cure)])
+    if (table := FilePath(path, TABLE)).is_file():
+        raise GivenPlanError([Finding(path, None, "", "is a folder, not a plan", f"Name {table}.")])
     if suffix == ".csv":
         return _read_table(path, instance)
     if is_saved_plan_file(path):
@@ -85,9 +92,12 @@ def _read_hand_written(document: Document) -> Iterator[PlanEntry]:
     if {"horizon", "demands"} <= data.keys():
         document.findings.append(document.finding((), "is an instance, not a plan", SHAPE))
         return
-    _refuse_unknown(document, (), data, KEYS)
     if not {BUILDS, PURCHASES, FUTURES} & data.keys():
-        document.findings.append(document.finding((), "names neither builds nor purchases", SHAPE))
+        cure = f"{_GIVEN}, or a plan by hand: {SHAPE[:1].lower()}{SHAPE[1:]}"
+        document.findings.append(document.finding((), "names neither builds nor purchases", cure))
+        # Another file, such as the JSON of a study, has no plan with a slip in each key.
+        data = {key: data[key] for key in data if nearest(key, (BUILDS, PURCHASES))}
+    _refuse_unknown(document, (), data, KEYS)
     yield from _read_purchases(document, (), data, ())
     for key, part in _pairs_of(document, (FUTURES,), data.get(FUTURES), BRANCH_SHAPE):
         place = (FUTURES, key)

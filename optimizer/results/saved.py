@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDi
 from pydantic import Field, TypeAdapter, ValidationError
 
 from optimizer import arguments
-from optimizer.errors import PlanFileError, said_of_misfit
+from optimizer.errors import REPORT_FORMS, PlanFileError, said_of_misfit
 from optimizer.files import INSTANCES, UndecodableTextError, answer_path, read_json, write_whole
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import ReadOnly
@@ -288,9 +288,10 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
         PlanFileError: no such file, no JSON, or no plan.
     """
     path = arguments.file_path("path", path)
-    if path.suffix.lower() in INSTANCES and path.is_file():
-        written = f"A plan written by hand is judged by `diversify evaluate INSTANCE --plan {path}`."
-        raise PlanFileError(f"{path} is no saved plan, which is JSON: {MAKE_PLAN}. {written}")
+    if (suffix := path.suffix.lower()) in (*INSTANCES, *REPORT_FORMS) and path.is_file():
+        written = f" A plan written by hand is judged by `diversify evaluate INSTANCE --plan {path}`."
+        written *= suffix not in REPORT_FORMS
+        raise PlanFileError(f"{path} is no saved plan, which is JSON: {MAKE_PLAN}.{written}")
     data = _read_object(path)
     if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
         raise PlanFileError(f"{path} is an instance, not a plan: {MAKE_PLAN}")
@@ -312,7 +313,7 @@ def _read_object(path: str | FilePath) -> Any:
     except OSError as error:
         raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
     except json.JSONDecodeError as error:
-        raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
+        raise PlanFileError(f"{path}:{error.lineno} is not JSON ({error.msg}): {MAKE_PLAN}.") from None
     except ValueError as error:
         raise PlanFileError(f"{path} is not a plan file: {error}") from None
 

@@ -110,7 +110,7 @@ def test_json_is_read_as_json(tmp_path: Path) -> None:
         ('{"name":\n "a" "b"}', 2, "is not JSON: expecting ',' delimiter"),
         ("{'name': 1}", 1, "is not JSON"),
         ("name: tiny", 1, "is not JSON"),
-        ("", 1, "is not JSON"),
+        ("", 1, "holds no mapping"),
         ("[1]", 1, "holds no mapping"),
         ('{\n"discount_rate": NaN}', 2, "NaN is no number of JSON"),
         ('{\n"name": "\\udca3"}', 2, "half of a surrogate pair U+DCA3"),
