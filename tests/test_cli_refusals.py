@@ -129,9 +129,9 @@ def test_a_report_of_several_futures(words: list[str], said: str, tmp_path: Path
     assert f"Invalid value for {said}" in refusal(["report", REGRET, "--output", output, *words])
 
 
-@pytest.mark.parametrize("command", ["stress", "survive", "attack"])
+@pytest.mark.parametrize("command", ["stress", "survive", "attack", "export --output model.mps"])
 def test_a_command_that_takes_one_future_names_those_that_there_are(command: str) -> None:
-    said = refusal([command, REGRET])
+    said = refusal([*command.split(), REGRET])
     assert f"{REGRET} has 2 futures, and this command takes one: write --future NAME, one of high, low;" in said
     assert f"or solve all of them by `diversify solve {REGRET}`." in said
 

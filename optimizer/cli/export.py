@@ -19,6 +19,8 @@ def command(
 ) -> None:
     """Write the model as an MPS or LP file for another solver.
 
+    Of a file with several futures it is the model of one: name it by --future NAME.
+
     Example: diversify export instances/tiny.yaml --output model.mps
     Manual:  docs/how-to/convert.md
     """
