@@ -95,7 +95,7 @@ CHECKS: tuple[Check, ...] = (
     supply.operating_costs_are_plausible,
     supply.entries_are_complete,
     supply.amounts_can_be_used,
-    supply.ranges_have_an_effect,
+    decisions.ranges_have_an_effect,
     decisions.released_stock_is_paid_for,
     names.regions_are_named,
     lint.floors_have_a_shortage_cost,

@@ -18,6 +18,7 @@ from optimizer.instance.derived import (
     nonmonotone,
     whole_entries,
 )
+from optimizer.instance.ranges import RANGES
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import MOST_COLUMNS, MOST_EVENTS, ROUNDING
@@ -332,6 +333,18 @@ def _check_begin(instance: Instance, place: Place, year: int | None) -> Iterator
     if year is not None and year > last:
         what = f"never applies: {year} is after the horizon, which ends in {last}"
         yield (*place, "from"), what, "Choose a year of the horizon, or remove the rule.", "warning"
+
+
+def ranges_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
+    """Report ranges of reliabilities and floors of which every shock has its own value."""
+    instance = unchecked.instance
+    specs, rules = instance.shocks.values(), instance.policy.min_time_to_survive
+    counts_elsewhere = not specs or instance.ensembles or instance.adversary is not None or rules
+    for path in () if counts_elsewhere else instance.ranges:
+        owner, field = ("", *path.split("."))[-2:]
+        if field in ("reliability", "survival") and all(owner in getattr(spec, field) for spec in specs):
+            what = f"every shock has its own {field} of {owner}, so that this changes no plan"
+            yield (RANGES, path), what, f"Give a range to that of the shocks: shocks.*.{field}.{owner}.", "warning"
 
 
 def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from optimizer.errors import ModelError, Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
-from optimizer.instance.ranges import RANGES
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Lever
 from optimizer.network.process import Activity, Process
@@ -470,18 +469,6 @@ def _negligible_budget(instance: Instance, uses: Mapping[str, float]) -> Iterato
         what = f"{si(budget, instance.money)} buys next to nothing: all options cost {si(whole, instance.money)}"
         suffix = "M" if budget * 1e6 <= 10 * whole else "k"
         yield ("policy", "budget"), what, f"Write {budget:g}{suffix} if that is meant, or 0 for no purchase.", "warning"
-
-
-def ranges_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
-    """Report ranges of reliabilities and floors of which every shock has its own value."""
-    instance = unchecked.instance
-    specs, rules = instance.shocks.values(), instance.policy.min_time_to_survive
-    counts_elsewhere = not specs or instance.ensembles or instance.adversary is not None or rules
-    for path in () if counts_elsewhere else instance.ranges:
-        owner, field = ("", *path.split("."))[-2:]
-        if field in ("reliability", "survival") and all(owner in getattr(spec, field) for spec in specs):
-            what = f"every shock has its own {field} of {owner}, so that this changes no plan"
-            yield (RANGES, path), what, f"Give a range to that of the shocks: shocks.*.{field}.{owner}.", "warning"
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
