@@ -13,7 +13,7 @@ from optimizer.levers.base import Lever
 from optimizer.network.process import Activity, Process
 from optimizer.suggestions import excerpt
 from optimizer.tolerances import ROUNDING
-from optimizer.units import si
+from optimizer.units import si, si_down
 
 # A `gap_price` above this multiple of the shortage cost is probably an amount of money.
 LARGEST_GAP_PRICE = 100
@@ -353,7 +353,10 @@ def amounts_can_be_used(unchecked: Unchecked) -> Iterator[Problem]:
             is_stock = place[-1] == "initial" or (place[-1] == "max_size" and place[1] in instance.stocks)
             unit, count = ("t", f"{factor} years of") if is_stock else ("t/yr", f"{factor} times")
             what = f"{si(amount, unit)} is more than {count} all that can be used of it, {si(use, 't/yr')}"
-            yield place, what, "Write a thousandth if it is in kg: amounts are in t.", "warning"
+            no_limit = "leave it out" if is_stock else f"write {si_down(factor * use)}"
+            cure = "Write a thousandth if it is in kg: amounts are in t."
+            cure += f" If no limit is meant, {no_limit}." if place[-1] == "max_size" else ""
+            yield place, what, cure, "warning"
     yield from _dear_inputs(instance)
     yield from _negligible_budget(instance, uses)
 
