@@ -377,12 +377,8 @@ def _allowed_gaps(
     """
     if not solved.may_miss_floors and not solved.gap > 0:
         return dict.fromkeys((event.name for event in instance.events), 0.0)
-    gap_limits = dict.fromkeys(solved.paths.difference(() if faced is None else faced.attacks), 0.0)
-    for (path, segment, _), below in solved.builder.accounts("below").items():
-        if str(path) in gap_limits:
-            shortage_cost = instance.demands[str(segment)].shortage_cost
-            gap_limits[str(path)] += shortage_cost * max(0.0, below.value(values))
-    likely = {event.name for event in instance.events if event.probability > 0}
+    gap_limits = _gaps_in_model(instance, solved, values, faced)
+    likely = _likely_shocks(instance)
     gap_limits = {name: gap for name, gap in gap_limits.items() if gap == 0 or name in likely}
     if solved.may_miss_floors and free_floors(instance):
         absent = {event.name: 0.0 for event in instance.events}
@@ -390,12 +386,26 @@ def _allowed_gaps(
     return gap_limits
 
 
+def _gaps_in_model(
+    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
+) -> dict[str, float]:
+    gaps = dict.fromkeys(solved.paths.difference(() if faced is None else faced.attacks), 0.0)
+    for (path, segment, _), below in solved.builder.accounts("below").items():
+        if str(path) in gaps:
+            gaps[str(path)] += instance.demands[str(segment)].shortage_cost * max(0.0, below.value(values))
+    return gaps
+
+
+def _likely_shocks(instance: Instance) -> set[str]:
+    return {event.name for event in instance.events if event.probability > 0}
+
+
 def _missing_free_floors(instance: Instance, gap_limits: Mapping[str, float]) -> dict[str, float]:
     """Return gap limits that let shocks with a probability miss floors without a shortage cost, to save cost.
 
     A limit of 0 would enforce these floors. The other shocks have no cost to save, and keep all floors if they can.
     """
-    likely = {event.name for event in instance.events if event.probability > 0}
+    likely = _likely_shocks(instance)
     return {name: max(POSITIVE, gap) if name in likely else gap for name, gap in gap_limits.items()}
 
 
