@@ -222,7 +222,9 @@ def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -
         "Of a shock only the cuts are taken, each at its largest severity for the whole time, without its window, "
         "surge, floors and reliability of deals."
     )
-    assert said in words
+    assert f"{said} Floors may hold for less time with the surge of embargo." in words
+    less = ("--set", "shocks.embargo.demand={motors: 0.9}")
+    assert "with the surge" not in " ".join(diversify("survive", TINY, "--plan", plan, *less).stdout.split())
     assert "Of a shock" not in diversify("survive", TINY, "--plan", plan).stdout
     eased = ("--set", "shocks.embargo.cuts=[{region: rival, severity: [1, 0.5]}]")
     assert said in " ".join(diversify("survive", TINY, "--plan", plan, *eased).stdout.split())

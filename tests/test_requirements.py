@@ -319,6 +319,12 @@ def test_time_to_survive_in_the_worst_year_and_in_the_first_year_of_a_shock_by_h
     assert [row[f"first_{name}"] for name in ("year", "months", "planned")] == pytest.approx(
         [2029, 4, 12 * 36 / 13], rel=1e-4
     )
+    # With the surge of the war a year requires 15 + 20 = 35 t, and the 6 t last 6/23 of a year, 3.1 months.
+    assert "surge, floors and reliability of deals. Floors may hold for less time with the surge of war." in (
+        table(war, "times").note
+    )
+    calm = changed(shocks={"war": {key: value for key, value in WAR["shocks"]["war"].items() if key != "demand"}})
+    assert "Of a shock only the cuts" not in table(replace(war, instance=calm), "times").note
 
 
 def test_a_quick_study_leaves_the_clauses_open_that_it_does_not_answer(war: Requirements) -> None:

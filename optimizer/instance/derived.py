@@ -19,6 +19,9 @@ from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE, SHOWN_SHARE
 from optimizer.units import short, si
 
+# Most shocks that a note names.
+MOST_NAMED = 3
+
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.results.result import Result
@@ -194,6 +197,27 @@ def no_shock_note(instance: Instance, kind: str, name: str, year: int) -> str:
     events = [shock for shock in instance.events if not is_shock or shock.entry == key]
     begun = {instance.horizon.year(shock.periods.start) for shock in events}
     return f" (no{' such' * is_shock} shock of the file begins in {year})" if begun and year not in begun else ""
+
+
+def only_cuts_note(instance: Instance) -> list[str]:
+    """Return the note on what of a shock does not count in a time to survive; nothing if no entry has more than cuts.
+
+    The shocks with a surge are named: with it their floors may hold for less time.
+    """
+    if not any(map(_is_more_than_steady_cuts, instance.shocks.values())):
+        return []
+    note = ("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its window, "
+            "surge, floors and reliability of deals.")  # fmt: skip
+    names = [entry_name(instance, s) for s, spec in instance.shocks.items() if max(spec.demand.values(), default=0) > 1]
+    if len(names) > MOST_NAMED:
+        names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
+    return [f"{note} Floors may hold for less time with the surge of {', '.join(names)}." if names else note]
+
+
+def _is_more_than_steady_cuts(spec: ShockSpec) -> bool:
+    """Return whether an entry has effects that are ignored if its cuts are permanent and constant."""
+    changes = (len(set(cut.severity)) > 1 for cut in spec.cuts)
+    return bool(spec.demand or spec.survival or spec.reliability) or any(changes)
 
 
 def shock_note(instance: Instance, name: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.horizon import windowed
-from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
+from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of, only_cuts_note
 from optimizer.instance.operation_paths import split_cuts
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
@@ -192,6 +192,7 @@ def times_frame(found: "Requirements") -> Frame:
         "nothing that is bought is there yet. First year of a shock: the first in which a shock of the file begins. "
         "The command survive has every year."
     )
+    note = " ".join([note, *only_cuts_note(found.instance)])
     return Frame.of_rows("times", "Time to survive", columns, rows, note)
 
 

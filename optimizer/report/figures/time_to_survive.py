@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from optimizer.instance.derived import chokepoint_name, cut_words, first_year_of_shocks, no_shock_note
+from optimizer.instance.derived import chokepoint_name, cut_words, first_year_of_shocks, no_shock_note, only_cuts_note
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
 from optimizer.report.format import list_names, plural, shortened
-from optimizer.report.tables.time_to_survive import only_cuts_note
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive, every_chokepoint
 from optimizer.units import fixed, short

@@ -8,8 +8,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.disruptions.shock import ShockSpec
-from optimizer.instance.derived import chokepoint_name, display_name, first_year_of_shocks, no_shock_note
+from optimizer.instance.derived import (
+    chokepoint_name,
+    display_name,
+    first_year_of_shocks,
+    no_shock_note,
+    only_cuts_note,
+)
 from optimizer.instance.schema import Instance
 from optimizer.report.format import plural
 from optimizer.report.tables.render import closing_lines, cross_table
@@ -161,20 +166,6 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
         lasts = "∞ in every year, plan or no plan" if found.uncut.is_endless else "as if nothing were cut"
         lines.append(f"{plural(others, 'more chokepoint')}: {lasts}.")
     return "\n".join(lines)
-
-
-def only_cuts_note(instance: Instance) -> list[str]:
-    """Return the note on what of a shock does not count; nothing if no entry has more than constant cuts."""
-    if not any(map(_is_more_than_steady_cuts, instance.shocks.values())):
-        return []
-    return ["Of a shock only the cuts are taken, each at its largest severity for the whole time, without its window, "
-            "surge, floors and reliability of deals."]  # fmt: skip
-
-
-def _is_more_than_steady_cuts(spec: ShockSpec) -> bool:
-    """Return whether an entry has effects that are ignored if its cuts are permanent and constant."""
-    changes = (len(set(cut.severity)) > 1 for cut in spec.cuts)
-    return bool(spec.demand or spec.survival or spec.reliability) or any(changes)
 
 
 def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
