@@ -100,7 +100,38 @@ def test_shortfall_and_amount_to_hold_are_those_worked_by_hand(war: Requirements
     assert held["years_to_buy"] == pytest.approx(36 / 15, rel=1e-5)
     # Without the purchases the gap is 4M, with them 1M.
     assert [held[name] for name in ("closes", "closes_low", "closes_high")] == pytest.approx([3e6] * 3, rel=1e-4)
-    assert not held["is_full"]
+    # 15 t are the most of each year before the war; there is no other stock to buy.
+    assert (held["is_full"], held["full_until"], held["instead"]) == (False, "2028", 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "until"),
+    [
+        # Of the 40 t that are short 25 t are bought in 2028 and 15 t in 2027, since holding them costs money.
+        ({"fill_rate": 25}, None),
+        # Of the one year in which purchases are allowed all is bought that the market sells.
+        ({"earliest": 2028}, "2028"),
+        ({"latest": 2027}, "2027"),
+        ({"fill_rate": 0}, None),
+        ({"fill_rate": None}, None),
+    ],
+)
+def test_purchases_at_their_limit_are_those_from_the_first_year_they_may_be_made_in(change: Any, until: Any) -> None:
+    instance = changed(options={"reserve": WAR["options"]["reserve"] | change})
+    held = only(find_requirements(instance, so.solve(instance), is_quick=True), "holdings")
+    assert (held["full_until"], held["is_full"]) == (until, False)
+
+
+def test_a_stock_that_a_dearer_one_replaces_closes_no_gap_by_hand() -> None:
+    # The 40 t that are short come from the reserve for 40k. Without it, the depot buys them at 1,300 a tonne: 52k.
+    reserve = WAR["options"]["reserve"] | {"fill_rate": 40, "loss": 0}
+    instance = changed(options={"reserve": reserve, "depot": reserve | {"price": 1300, "initial": 0}})
+    found = find_requirements(instance, so.solve(instance))
+    row, other = table(found, "holdings").rows()
+    assert [row[name] for name in ("spent", "closes", "instead")] == pytest.approx([40_000, 0, 52_000], abs=1)
+    assert (other["spent"], other["closes"], other["instead"]) == (0, None, None)
+    said = "if it were not bought and the others were planned anew. In its place: what more the others then cost to buy"
+    assert said in table(found, "holdings").note
 
 
 def test_what_is_left_within_the_solver_s_error_is_nothing(war: Requirements) -> None:
@@ -373,7 +404,7 @@ def test_the_workbook_has_a_mark_for_floors_that_hold_for_ever_and_says_what_emp
     assert {row["planned"] for row in found.to_dict()["times"]} == {None}
     assert "∞: for ever; empty cell: no plan" in book["times"]["A2"].value
     quick = openpyxl.load_workbook(io.BytesIO(requirements_workbook(replace(war, unfunded={}))))
-    assert "bought; empty cell: nothing of it is bought" in quick["holdings"]["A2"].value
+    assert "buy; empty cell: nothing of it is bought" in quick["holdings"]["A2"].value
     assert "audit: disagreements" not in [cell.value for cell in book["run"]["A"]]
 
 
@@ -416,7 +447,7 @@ def test_two_materials_in_quarters_by_hand() -> None:
     row = only(found, "holdings")
     figures = [row[name] for name in ("hold", "spent", "holding", "drawn", "years_to_buy")]
     assert figures == pytest.approx([8, 8000, 2100, 8, 1])
-    assert (row["first"], row["last"], row["is_full"]) == ("2027Q1", "2027Q4", False)
+    assert (row["first"], row["last"], row["full_until"]) == ("2027Q1", "2027Q4", "2027Q4")
     magnet = next(table(found, "chain").rows())
     assert [magnet[name] for name in ("region", "region_last", "region_planned")] == ["china", "usa", "usa"]
     assert [magnet[name] for name in ("share", "hhi", "share_last", "hhi_planned")] == pytest.approx(

@@ -350,7 +350,7 @@ def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], tit
 MORE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "materials": ("worst_shock", "requirement", "gap", "options"),
     "needs": ("material",),
-    "holdings": ("held", "is_full", "holding_per_year"),
+    "holdings": ("held", "is_full", "full_until", "holding_per_year"),
     "cases": (),
     "clauses": (),
 }

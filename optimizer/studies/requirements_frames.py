@@ -12,8 +12,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from optimizer.horizon import Horizon
 from optimizer.instance.derived import display_name, entry_name
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
@@ -136,6 +138,10 @@ def _left(found: "Requirements", outcome: Outcome | None, segments: Sequence[str
 
 # Notes on columns that the screen does not show.
 AUSTERITY_NOTE = " Austerity: the rest of demand."
+LIMIT_NOTE = (
+    " Purchases at their limit until: the market, by fill_rate, sells no more from the first period in which the stock "
+    "may be bought to this one."
+)
 MATERIALS_NOTE = " Materials: t below the floors in the worst shock."
 
 
@@ -263,13 +269,31 @@ def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
             "first": horizon.label(bought[0]) if bought else None,
             "last": horizon.label(bought[-1]) if bought else None,
             "is_full": bool(bought) and most >= stock.largest * (1.0 - SAME_VALUE),
-            "spent": paid, "counted": stock.budget_share * paid,
+            "full_until": _full_until(stock, horizon, fills), "spent": paid, "counted": stock.budget_share * paid,
             "holding_per_year": stock.holding_cost * most,
             "holding": math.fsum(stock.holding_cost * horizon.delta * each for each in held),
             "drawn": _largest_release(result, o),
             "years_to_buy": most / stock.most_in_a_year if stock.most_in_a_year > 0 else None,
         })  # fmt: skip
     return rows
+
+
+def _full_until(stock: Any, horizon: Horizon, fills: Sequence[float]) -> str | None:
+    """Return the last period to which purchases of a stock are at `fill_rate` from the first that allows them."""
+    most = stock.most_in_a_year * horizon.delta
+    allowed = (t for t in horizon.periods if stock.allows(horizon.year(t)))
+    full = list(takewhile(lambda t: most > 0 and fills[t] >= most * (1.0 - SAME_VALUE), allowed))
+    return horizon.label(full[-1]) if full else None
+
+
+def _bought_instead(found: "Requirements", o: str, without: Result) -> float:
+    """Return what more the other stocks cost in the plan without purchases of a stock, money undiscounted."""
+    before, after = (
+        math.fsum(stock.paid_for_fills(found.alone.horizon, result.plan.fills[other])
+                  for other, stock in found.alone.stocks.items() if other != o)
+        for result in (found.stocks, without)
+    )  # fmt: skip
+    return after - before if abs(after - before) > SAME_VALUE * max(before, after) else 0.0
 
 
 def _largest_release(result: Result, o: str) -> float | None:
@@ -289,7 +313,8 @@ def holdings_frame(found: "Requirements") -> Frame:
         _t("buy", "To buy"),
         FrameColumn("first", "From", form="period"),
         FrameColumn("last", "To", form="period"),
-        FrameColumn("is_full", "At its limit", form="yes", is_shown=False),
+        FrameColumn("is_full", "Stock at its limit", form="yes", is_shown=False),
+        FrameColumn("full_until", "Purchases at their limit until", form="period", is_shown=False),
         FrameColumn("spent", "To buy it", money, "amount"),
         FrameColumn("counted", "Counted in the budget", money, "amount", is_shown=False),
         FrameColumn("holding_per_year", "To hold it, a year", money, "amount", is_shown=False),
@@ -299,21 +324,23 @@ def holdings_frame(found: "Requirements") -> Frame:
         FrameColumn("closes", "Gap that\nit closes", money, "amount"),
         FrameColumn("closes_low", "The same, proven at least", money, "amount", is_shown=False),
         FrameColumn("closes_high", "The same, proven at most", money, "amount", is_shown=False),
+        FrameColumn("instead", "In its\nplace", money, "amount"),
     )
     rows = []
     for row in held_stocks(found):
         without = found.unfunded.get(row["option"])
         more = None if without is None else ProvenDifference.of_gaps(found.stocks, without)
         band = (None, None, None) if more is None else (more.value, more.low, more.high)
-        rows.append((*(row[column.name] for column in columns[:-3]), *band))
+        instead = None if without is None else _bought_instead(found, row["option"], without)
+        rows.append((*(row[column.name] for column in columns[:-4]), *band, instead))
     note = (
         f"{_holding_note(found)} In all: undiscounted, to the end of the horizon. Gap "
-        "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
-        "bought"
+        "that it closes: what more would be below the floors, at shortage cost over all shocks, if it were not bought "
+        "and the others were planned anew. In its place: what more the others then cost to buy"
     )
     if any(row[-1] is None for row in rows):
         note += "; –: nothing of it is bought, or the figure is not computed (--quick)"
-    return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, f"{note}.")
+    return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, f"{note}.{LIMIT_NOTE}")
 
 
 def _least_gap_bound(result: Result) -> float:

@@ -13,7 +13,7 @@ from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import closing_lines, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.result import Result
-from optimizer.studies.requirements_frames import AUSTERITY_NOTE, MATERIALS_NOTE, held_stocks
+from optimizer.studies.requirements_frames import AUSTERITY_NOTE, LIMIT_NOTE, MATERIALS_NOTE, held_stocks
 from optimizer.studies.requirements_result import Requirements
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
@@ -47,7 +47,8 @@ def _frame_table(found: Requirements, name: str, width: int) -> RenderableType:
     hold = {"hold": lambda row: "no option" if row["hold"] is None else si(row["hold"])}
     cells = hold if name == "materials" else {}
     frame: Frame = found.frames.frame(name)
-    caption = replace(frame, note=frame.note.removesuffix(AUSTERITY_NOTE).removesuffix(MATERIALS_NOTE)).whole_note
+    note = frame.note.removesuffix(AUSTERITY_NOTE).removesuffix(MATERIALS_NOTE).removesuffix(LIMIT_NOTE)
+    caption = replace(frame, note=note).whole_note
     return screen_table(found.instance, frame, caption=caption, hidden=hidden, heads=heads, cells=cells)
 
 
