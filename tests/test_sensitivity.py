@@ -631,6 +631,25 @@ def test_names_of_numbers_are_words_of_readers_and_no_keys() -> None:
     assert names["options.stock_hot.fill_rate"] == "Stock of magnets with dysprosium: fill rate"
 
 
+def test_a_number_of_a_shock_has_the_name_of_the_shock_and_of_what_is_cut() -> None:
+    cut = {"severity": 0.5}
+    event = {"name": "a strike", "months": 12, "cuts": [{"process": ["plant_b"], **cut}]}
+    shock = {"name": "two-year conflict", "start": 2027, "months": 12, "demand": {"motors": 1.5}}
+    data = so.load("instances/tiny.yaml").to_dict()
+    data["regions"] = {"rival": {"name": "Rivals"}, "ally": {"name": "Allies"}}
+    data["processes"]["plant_b"] = data["processes"]["imports"] | {"region": "ally", "name": "Plant B"}
+    data["shocks"] = {"long": shock | {"cuts": [{"region": ["rival"], "severity": 1}, {"region": ["ally"], **cut}]}}
+    data["ensembles"] = {"drawn": {"name": "draws", "count": 2, "start": [2027], "events": {"one": event}}}
+    places = ("shocks.long.cuts.1.severity", "shocks.long.demand.motors", "ensembles.drawn.events.one.cuts.0.severity")
+    data["ranges"] = {place: {"low": 0.4, "high": 1.6 if "demand" in place else 0.6} for place in places}
+    instance = so.read(data)
+    assert {each.name: number_name(instance, each) for each in numbers_of(instance.uncertain)} == {
+        places[0]: "two-year conflict: severity of the cut of region Allies",
+        places[1]: "two-year conflict: demand of motors",
+        places[2]: "draws, a strike: severity of the cut of process Plant B",
+    }
+
+
 def test_numbers_of_more_than_two_objects_are_counted_and_not_named_after_the_first() -> None:
     """One draw of floors, whose name is a key; and one of costs, whose name is written to be read."""
     demands = {name: {"commodity": "magnet", "quantity": 1, "survival": 0.5, "shortage_cost": 9} for name in "abc"}

@@ -414,9 +414,28 @@ class Unchecked:
                 yield (*place, "cuts", k, field), what, cure, "warning"
 
 
+def number_words(instance: Instance, section: str, owner: str, *place: str) -> str:
+    """Describe a number of the file by its owner and field; that of a cut by what it cuts: ``severity of the cut of``.
+
+    Shocks, ensembles and events of ensembles go by their names.
+    """
+    if section not in ("shocks", "ensembles"):
+        return f"{display_name(instance, owner)}: {field_words(instance, place)}"
+    name, entry = entry_name(instance, owner), getattr(instance, section)[owner]
+    if place[0] == "events" and len(place) > 2:
+        entry = entry.events[place[1]]
+        name, place = f"{name}, {entry.name or place[1].replace('_', ' ')}", place[2:]
+    if place[0] != "cuts" or len(place) < 3:
+        return f"{name}: {field_words(instance, place)}"
+    aim = {part: getattr(entry.cuts[int(place[1])], part) for part in ("region", "stage", "process", "commodity")}
+    # A cut that takes all is described by what it cuts alone.
+    whole = cut_words(instance, Cut.model_construct(**aim, severity=(1.0,)))
+    return f"{name}: {field_words(instance, place[2:])} of the cut of {whole}"
+
+
 def field_words(instance: Instance, place: Sequence[str]) -> str:
     """Describe a field at a place inside its owner, in words: ``survival floor``, ``input of Dysprosium oxide``."""
-    if place[-1] in instance.commodities:
+    if len(place) > 1 and (place[-1] in instance.commodities or place[-1] in instance.demands):
         return f"{' '.join(place[:-1])} of {display_name(instance, place[-1])}".replace("_", " ")
     return f"{' '.join(place)}{' floor' if place[-1] == 'survival' else ''}".replace("_", " ")
 

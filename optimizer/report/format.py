@@ -15,8 +15,8 @@ from optimizer.instance.derived import (
     entry_name,
     entry_of,
     field_unit,
-    field_words,
     highest_floor,
+    number_words,
     spent_years,
 )
 from optimizer.instance.ranges import UncertainInput, UncertainNumber, numbers_of
@@ -332,7 +332,7 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
     if not rest or (head in ("policy", "adversary") and not others):
         return " ".join([head, *rest]).replace("_", " ")
     if not others:
-        return f"{display_name(instance, rest[0])}: {field_words(instance, rest[1:])}"
+        return number_words(instance, head, *rest)
     return _name_of_several(instance, number)
 
 
