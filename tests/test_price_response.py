@@ -58,6 +58,28 @@ def test_a_stock_is_bought_in_equal_parts_where_there_is_time(cell: Cell, solve:
     assert solve(cell(later, IMPORTS % "", RESERVE % "")).total_cost == pytest.approx(7_000)
 
 
+@pytest.mark.parametrize(
+    ("response", "multiple"),
+    [
+        # (1 + 80/40)² = 9, and with 40 t included (1 + 40/20)².
+        ("reference: 40", None),
+        ("reference: 20, included: 40", None),
+        # (1 + 80/32)² = 12.25, and (1 + 80/2)² = 1,681.
+        ("reference: 32", "12"),
+        ("reference: 2", "1,681"),
+    ],
+)
+def test_a_market_that_the_fill_rate_multiplies_the_price_of_is_warned_of(
+    cell: Cell, response: str, multiple: str | None
+) -> None:
+    steep = f", price_response: {{elasticity: 0.5, {response}}}"
+    _, warnings = so.check(cell(MAGNETS, IMPORTS % "", RESERVE % steep))
+    found = [each for each in warnings if "(fill_rate)" in each.what]
+    said = f"buying 80 t a year (fill_rate) multiplies the price by {multiple}"
+    assert [each.what for each in found] == ([said] if multiple else [])
+    assert all(each.where == "options.reserve.price_response.reference" for each in found)
+
+
 def test_the_rate_of_a_quarter_counts(cell: Cell, solve: Solve) -> None:
     # By quarter: 80 t by the end of 2026 are 20 t a quarter, each at a rate of 80 t a year: 4 times 50 USD once more.
     quarters = MAGNETS.replace("step: year", "step: quarter").replace("start: 2027", "start: 2027Q1")

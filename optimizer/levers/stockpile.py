@@ -20,10 +20,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from optimizer.disruptions.path import Path
+from optimizer.errors import Problem
 from optimizer.levers.base import Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Flow
 from optimizer.units import Quantity
+
+# Largest multiple of the price at `fill_rate` that is not warned of.
+STEEP = 10
 
 
 class Stockpile(Stock):
@@ -36,6 +40,13 @@ class Stockpile(Stock):
         default=None, description="Maximum release rate in a shock, t per year. Default: no limit."
     )
     release_cost: Quantity = Field(default=0.0, description="Release cost, money per t.")
+
+    def problems(self) -> Iterator[Problem]:
+        """Warn where purchases at `fill_rate` multiply the price: `reference` is seldom so small a market."""
+        if self.price_response and (multiple := self.price_response.multiple(self.fill_rate or 0.0)) > STEEP:
+            what = f"buying {self.fill_rate:g} t a year (fill_rate) multiplies the price by {multiple:,.0f}"
+            cure = "Write the volume of the whole market, t per year, or lower fill_rate."
+            yield ("price_response", "reference"), what, cure, "warning"
 
     @property
     def most_released_in_a_year(self) -> float:

@@ -233,6 +233,10 @@ class PriceResponse(Described):
             what = f"at {most:g} t a year the price is more than {STEEPEST:,.0f} times the one in the file"
             raise finding(what, "Raise reference, the volume of the whole market, or elasticity.")
 
+    def multiple(self, rate: float) -> float:
+        """Return the factor by which purchases at a rate, t/yr, raise the price."""
+        return math.pow(1.0 + max(0.0, rate - self.included) / self.reference, 1.0 / self.elasticity)
+
     def surcharge(self, rate: float, most: float) -> float:
         """Return the piecewise linear ψ of a rate, t/yr; `most` is the largest rate."""
         return max([0.0, *(slope * (rate - first) + base for first, base, slope in self._pieces(most))])
@@ -262,7 +266,7 @@ class PriceResponse(Described):
 
     def _at(self, rate: float) -> float:
         """Return the exact ψ."""
-        return rate * (math.pow(1.0 + (rate - self.included) / self.reference, 1.0 / self.elasticity) - 1.0)
+        return rate * (self.multiple(rate) - 1.0)
 
 
 class Process(Activity):
