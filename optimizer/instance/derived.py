@@ -17,7 +17,7 @@ from optimizer.errors import Place, Problem
 from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE, SHOWN_SHARE
-from optimizer.units import short, si
+from optimizer.units import Series, short, si
 
 # Most shocks that a note names.
 MOST_NAMED = 3
@@ -142,6 +142,20 @@ def named_regions(instance: Instance) -> set[str]:
     named = {activity.region for activity in instance.activities.values() if activity.region}
     named |= {getattr(option, "region", None) or "" for option in instance.options.values()} - {""}
     return named | ({instance.home, "home"} if instance.home else set())
+
+
+def series_by_place(instance: Instance) -> Iterator[tuple[Place, Series]]:
+    """Yield capacities, costs, demands and prices with their places."""
+    for p, process in instance.processes.items():
+        yield ("processes", p, "capacity"), process.capacity
+        yield ("processes", p, "cost"), process.cost
+    for d, demand in instance.demands.items():
+        yield ("demands", d, "quantity"), demand.quantity
+    for o, option in instance.options.items():
+        for field in ("capex", "cost", "price"):
+            series = getattr(option, field, None)
+            if isinstance(series, Series):
+                yield ("options", o, field), series
 
 
 def free_floors(instance: Instance) -> list[str]:

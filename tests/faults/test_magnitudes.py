@@ -1,6 +1,7 @@
 """`check` finds figures that cannot be meant, names that look alike, and a baseline that goes short."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -200,3 +201,25 @@ def test_shortage_costs_that_are_too_far_apart_are_a_finding_where_the_plan_is_w
     assert "demands.ev.shortage_cost: 0.001 is too small to be computed with beside the 1e+06 of def" in run.stderr
     assert "Write 0.01 or more, or correct that of def." in run.stderr
     assert CliRunner().invoke(app, ["solve", str(path), "--set", "demands.ev.shortage_cost=0.01"]).exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("quantity", "year", "meant"),
+    [
+        ("{2026: 100, 2028: 120, 2092: 140}", 2092, 2029),
+        ("{2072: 100, 2030: 120}", 2072, 2027),
+        # 2029 is given; 2040 is no year of the horizon with its digits swapped; of two years both are meant.
+        ("{2026: 100, 2029: 120, 2030: 130, 2092: 140}", None, None),
+        ("{2026: 100, 2028: 120, 2040: 140}", None, None),
+        ("{2026: 100, 2028: 120, 2040: 130, 2092: 140}", None, None),
+        # 100 in every year of the horizon, whatever the year is.
+        ("{2026: 100, 2028: 100, 2092: 100}", None, None),
+    ],
+)
+def test_a_year_far_after_the_horizon_whose_digits_are_swapped_is_found(quantity: str, year: Any, meant: Any) -> None:
+    found = [
+        (where, cure)
+        for where, what, cure in said(TINY, f"demands.motors.quantity={quantity}")
+        if "interpolated to" in what
+    ]
+    assert found == ([(f"demands.motors.quantity.{year}", f"Write {meant} if that is meant.")] if year else [])

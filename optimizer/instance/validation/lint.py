@@ -20,6 +20,7 @@ from optimizer.instance.derived import (
     entry_probabilities,
     free_floors,
     names_in_cuts,
+    series_by_place,
 )
 from optimizer.instance.schema import Instance
 from optimizer.units import Series
@@ -244,6 +245,7 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
         cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
         yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
     reported: set[Place] = set()
+    yield from _find_swapped_digits(unchecked.instance)
     yield from _find_leaps(unchecked.instance, reported)
     per_tonne, capex = _per_tonne(unchecked.instance), list(_capex_groups(unchecked.instance))
     for group in _groups(unchecked.instance, per_tonne, capex):
@@ -425,12 +427,25 @@ def _tonne_groups(instance: Instance) -> Iterator[_Group]:
         yield _Group([*figures, *demanded.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
 
 
+def _find_swapped_digits(instance: Instance) -> Iterator[Problem]:
+    """Report a year of a series after the horizon if swapped digits make one within it, with other values there."""
+    horizon = instance.horizon
+    for place, series in series_by_place(instance):
+        year, meant = horizon.find_swapped([year for year, _ in series.points]) or (0, 0)
+        moved = Series(tuple(sorted((meant if at == year else at, value) for at, value in series.points)))
+        if year and any(moved.at(at) != series.at(at) for at in horizon.years):
+            what = (
+                f"{year} is after the horizon, which ends in {horizon.end}; values within it are interpolated to {year}"
+            )
+            yield (*place, str(year)), what, f"Write {meant} if that is meant.", "warning"
+
+
 def _find_leaps(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
     """Report years of a series that lie far above, or far below, both the year before and the year after.
 
     A series is compared with others by its largest value. If a year lies far above, its series counts as `reported`.
     """
-    for place, series in _list_series(instance):
+    for place, series in series_by_place(instance):
         for before, (year, value), after in zip(series.points, series.points[1:], series.points[2:], strict=False):
             ratio = _leap(abs(before[1]), abs(value), abs(after[1]))
             if 1 / LEAP < ratio < LEAP:
@@ -449,19 +464,6 @@ def _leap(before: float, value: float, after: float) -> float:
     if not before * value * after or (value - before) * (value - after) <= 0:
         return 1.0
     return min((value / before, value / after), key=lambda ratio: abs(math.log(ratio)))
-
-
-def _list_series(instance: Instance) -> Iterator[tuple[Place, Series]]:
-    for p, process in instance.processes.items():
-        yield ("processes", p, "capacity"), process.capacity
-        yield ("processes", p, "cost"), process.cost
-    for d, demand in instance.demands.items():
-        yield ("demands", d, "quantity"), demand.quantity
-    for o, option in instance.options.items():
-        for field in ("capex", "cost", "price"):
-            series = getattr(option, field, None)
-            if isinstance(series, Series):
-                yield ("options", o, field), series
 
 
 def _find_outliers(sort: str, figures: Iterable[_Figure], reported: set[Place]) -> Iterator[Problem]:
