@@ -18,8 +18,10 @@ from optimizer.cli.page_studies import IN_BRIEF, choose_studies
 from optimizer.report.figures.answers import chart_of
 from optimizer.report.figures.canvas import AnswerChart, ChartRow, draw_chart
 from optimizer.report.figures.studies import draw_discovery, failure_plane
-from optimizer.report.html.sections import PageSection, draw_study_plot, section_of
+from optimizer.report.html.book import book as make_book
+from optimizer.report.html.sections import PageSection, draw_study_plot, plan_pictures, section_of
 from optimizer.studies.boxes import Bounds, Box, score
+from optimizer.studies.comparison import single_point
 from optimizer.studies.discovery_result import FailureBox, SampleDimension
 from optimizer.studies.explanation import PartValue
 from optimizer.units import fixed, si, si_up
@@ -600,6 +602,18 @@ def test_the_section_of_alternatives_counts_gaps_at_their_price() -> None:
         "Of the plans found, the one that differs most costs 40.5M USD, the cheapest 35.5M USD, with gaps at their "
         "price; " in said
     )
+
+
+def test_a_map_without_any_place_is_its_tables_and_a_sentence() -> None:
+    """Of the tiny case no region names a country; the rival as China does."""
+    text = (ROOT / TINY).read_text(encoding="utf-8")
+    for data, kinds in (
+        (text, ["text", "table", "table"]),
+        (text.replace("rival", "china"), ["figure"]),
+    ):
+        instance = so.read(yaml.safe_load(data))
+        section = plan_pictures(make_book(instance, single_point(instance, so.solve(instance))))[0]
+        assert (section.name, [block["kind"] for block in section.blocks]) == ("map", kinds)
 
 
 @pytest.mark.parametrize("name", ["instances/tiny.yaml", WAIT])

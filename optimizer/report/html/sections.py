@@ -166,6 +166,7 @@ def _segment_sources(book: Book) -> PictureData:
 
 
 _MAPPED = "The baseline and, in the same periods, the shock with the largest gap that counts; without any, the tightest"
+_NO_MAP = "No region of the file names a country, so there is no map."
 # By kind of `plot`: title of the section, caption, name in the list of sections, and function for the numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
     "map": ("Who supplies, and what is built where", _MAPPED, "Map", _map),
@@ -198,9 +199,18 @@ def plan_pictures(book: Book) -> tuple[PageSection, ...]:
             continue
         alt = f"{title}, as a figure; the table behind it has its numbers."
         caption = caption.format(shock=shock_title(book.instance, data.get("shock", "")))
-        figure = figure_block(caption, draw_plot(book, kind, Choice(), "svg"), alt, behind)
-        made.append(PageSection(kind, title, (figure,), link, data))
+        if kind == "map" and not _has_place(data):
+            tables = [{"kind": "table", "title": "", **each} for each in behind]
+            blocks: Sequence[Mapping[str, Any]] = ({"kind": "text", "text": _NO_MAP}, *tables)
+        else:
+            blocks = (figure_block(caption, draw_plot(book, kind, Choice(), "svg"), alt, behind),)
+        made.append(PageSection(kind, title, tuple(blocks), link, data))
     return tuple(made)
+
+
+def _has_place(data: Mapping[str, Any]) -> bool:
+    """Return whether some region of some map names a country or a union."""
+    return any(region["place"] is not None for shown in data["maps"] for region in shown["regions"])
 
 
 def picture_data(pictures: Sequence[PageSection]) -> dict[str, Any]:
