@@ -7,7 +7,7 @@ a      decision point       a period in which investments may be decided
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -60,16 +60,6 @@ class Horizon(BaseModel):
     def periods(self) -> range:
         """All periods, t = 0 … T−1."""
         return range((self.end - self.start + 1) * self.per_year)
-
-    def find_swapped(self, years: Collection[int]) -> tuple[int, int] | None:
-        """Return the only one of some years after the horizon, and the year within it that two swapped digits make.
-
-        None where there are several, or that year is one of them.
-        """
-        late = [str(year) for year in years if year > self.end]
-        swaps = [late[0][:i] + late[0][i : i + 2][::-1] + late[0][i + 2 :] for i in range(3)] if len(late) == 1 else []
-        meant = (year for year in map(int, swaps) if year in self.years and year not in years)
-        return next(((int(late[0]), year) for year in meant), None)
 
     @property
     def years(self) -> range:

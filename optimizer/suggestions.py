@@ -3,7 +3,7 @@
 import difflib
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 from pydantic_core import PydanticCustomError
@@ -71,6 +71,15 @@ def list_known(names: Sequence[str], words: str) -> str:
     """Return a cure for an unknown word that lists the known names after some words."""
     more = " …" if len(names) > MOST_KNOWN_LISTED else ""
     return f"{words} {', '.join(map(excerpt, names[:MOST_KNOWN_LISTED]))}{more}."
+
+
+def unswap_year(years: Collection[int], known: range) -> dict[int, int]:
+    """Return the only year after the known ones with the known one, not given, that two swapped digits make of it."""
+    late = [year for year in years if year > known[-1]]
+    digits = str(late[0]) if len(late) == 1 else ""
+    swaps = (int(digits[:i] + digits[i : i + 2][::-1] + digits[i + 2 :]) for i in range(len(digits) - 1))
+    meant = next((each for each in swaps if each in known and each not in years), None)
+    return {} if meant is None else {late[0]: meant}
 
 
 class Vocabulary:

@@ -202,28 +202,33 @@ def test_a_negligible_size_is_neither_bought_nor_paid() -> None:
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
 
 
-@pytest.mark.parametrize("shortage_cost", [100_000, 10_000_000])
-def test_the_tolerance_of_a_gap_lets_no_other_floor_of_the_same_shock_fail(shortage_cost: float) -> None:
-    """1,000 t of bulk cannot be saved; 1 t of a rare material can, for 500 USD. Its 1,000 USD are 1e-7 of the gap."""
+def bulk_and_rare(bulk_t: float, shortage_cost: float, **reserves: dict[str, Any]) -> so.Instance:
+    """`bulk_t` t a year beside 1 t of a rare material worth 1,000 USD, both lost for a year; some reserves."""
     lost = {"region": "rival"}
-    instance = so.read(
+    return so.read(
         {
             "horizon": {"start": 2026, "end": 2028, "step": "year"},
             "home": "home",
             "commodities": {"bulk": {}, "rare": {}},
             "processes": {
-                "bulk_imports": {**lost, "output": {"bulk": 1}, "capacity": 1000, "cost": 1000},
+                "bulk_imports": {**lost, "output": {"bulk": 1}, "capacity": bulk_t, "cost": 1000},
                 "rare_imports": {**lost, "output": {"rare": 1}, "capacity": 1, "cost": 10},
             },
             "demands": {
-                "many": {"commodity": "bulk", "quantity": 1000, "survival": 1, "shortage_cost": shortage_cost},
+                "many": {"commodity": "bulk", "quantity": bulk_t, "survival": 1, "shortage_cost": shortage_cost},
                 "few": {"commodity": "rare", "quantity": 1, "survival": 1, "shortage_cost": 1000},
             },
-            "options": {"reserve": {"kind": "stockpile", "commodity": "rare", "price": 500, "max_size": 10}},
+            "options": {name: {"kind": "stockpile", **reserve} for name, reserve in reserves.items()},
             "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{**lost, "severity": 1}]}},
         }
     )
-    result = so.solve(instance)
+
+
+@pytest.mark.parametrize("shortage_cost", [100_000, 10_000_000])
+def test_the_tolerance_of_a_gap_lets_no_other_floor_of_the_same_shock_fail(shortage_cost: float) -> None:
+    """1,000 t of bulk cannot be saved, 1 t of a rare material can, for 500 USD: worth 1e-5 or 1e-7 of the gap."""
+    reserve = {"commodity": "rare", "price": 500, "max_size": 10}
+    result = so.solve(bulk_and_rare(1000, shortage_cost, reserve=reserve))
     assert sum(result.plan.fills["reserve"]) == pytest.approx(1.0)
     assert [d for d, service in result.shocks[0].segments.items() if service.first_failure] == ["many"]
     assert result.total_cost == pytest.approx(3 * (1000 * 1000 + 10) + 500)
@@ -232,34 +237,11 @@ def test_the_tolerance_of_a_gap_lets_no_other_floor_of_the_same_shock_fail(short
 @pytest.mark.parametrize(("size", "gap"), [(1.0, 0.0), (0.5, 500.0)])
 def test_a_size_that_is_negligible_beside_another_material_is_bought_for_a_rare_one(size: float, gap: float) -> None:
     """A reserve of 0.5 t of 1 t at 1,000 USD leaves a gap of 500 USD, though 0.5 t are nothing beside 1M t of bulk."""
-    lost = {"region": "rival"}
-    instance = so.read(
-        {
-            "horizon": {"start": 2026, "end": 2028, "step": "year"},
-            "home": "home",
-            "commodities": {"bulk": {}, "rare": {}},
-            "processes": {
-                "bulk_imports": {**lost, "output": {"bulk": 1}, "capacity": 1_000_000, "cost": 1000},
-                "rare_imports": {**lost, "output": {"rare": 1}, "capacity": 1, "cost": 10},
-            },
-            "demands": {
-                "many": {"commodity": "bulk", "quantity": 1_000_000, "survival": 1, "shortage_cost": 1_000_000},
-                "few": {"commodity": "rare", "quantity": 1, "survival": 1, "shortage_cost": 1000},
-            },
-            "options": {
-                "bulk_reserve": {"kind": "stockpile", "commodity": "bulk", "price": 1000},
-                "rare_reserve": {"kind": "stockpile", "commodity": "rare", "price": 50, "max_size": size},
-            },
-            "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{**lost, "severity": 1}]}},
-        }
-    )
-    result = so.solve(instance, settings=so.Settings(mip_gap=0))
-    bought = sum(result.plan.fills["rare_reserve"])
-    assert (bought, result.survival_gap, result.shocks[0].gap) == (
-        pytest.approx(size),
-        pytest.approx(gap),
-        pytest.approx(gap, abs=0.01),
-    )
+    bulk = {"commodity": "bulk", "price": 1000}
+    rare = {"commodity": "rare", "price": 50, "max_size": size}
+    result = so.solve(bulk_and_rare(1_000_000, 1_000_000, bulk=bulk, rare=rare), settings=so.Settings(mip_gap=0))
+    assert sum(result.plan.fills["rare"]) == pytest.approx(size)
+    assert (result.survival_gap, result.shocks[0].gap) == (pytest.approx(gap), pytest.approx(gap, abs=0.01))
 
 
 def test_a_largest_size_that_is_meant_as_no_limit_hides_no_purchase() -> None:

@@ -19,12 +19,12 @@ from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE, SHOWN_SHARE
 from optimizer.units import Series, short, si
 
-# Most shocks that a note names.
-MOST_NAMED = 3
-
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.results.result import Result
+
+# Most shocks that a note names.
+MOST_NAMED = 3
 
 
 def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:

@@ -63,11 +63,8 @@ def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]
     suffix = FilePath(path).suffix.lower()
     if suffix in REPORT_FORMS:
         file_content(path)  # A file that is missing is reported as such.
-        what, cure = (
-            f"is a {'workbook' if is_workbook(path) else 'report'}, not a plan",
-            f"{_GIVEN}, or a plan in YAML.",
-        )
-        raise GivenPlanError([Finding(path, None, "", what, cure)])
+        what = f"is a {'workbook' if is_workbook(path) else 'report'}, not a plan"
+        raise GivenPlanError([Finding(path, None, "", what, f"{_GIVEN}, or a plan in YAML.")])
     if (table := FilePath(path, TABLE)).is_file():
         raise GivenPlanError([Finding(path, None, "", "is a folder, not a plan", f"Name {table}.")])
     if suffix == ".csv":

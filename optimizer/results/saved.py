@@ -289,9 +289,9 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     """
     path = arguments.file_path("path", path)
     if (suffix := path.suffix.lower()) in (*INSTANCES, *REPORT_FORMS) and path.is_file():
-        written = f" A plan written by hand is judged by `diversify evaluate INSTANCE --plan {path}`."
-        written *= suffix not in REPORT_FORMS
-        raise PlanFileError(f"{path} is no saved plan, which is JSON: {MAKE_PLAN}.{written}")
+        by_hand = f" A plan written by hand is judged by `diversify evaluate INSTANCE --plan {path}`."
+        cure = f"{MAKE_PLAN}.{by_hand if suffix in INSTANCES else ''}"
+        raise PlanFileError(f"{path} is no saved plan, which is JSON: {cure}")
     data = _read_object(path)
     if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
         raise PlanFileError(f"{path} is an instance, not a plan: {MAKE_PLAN}")

@@ -23,6 +23,7 @@ from optimizer.instance.derived import (
     series_by_place,
 )
 from optimizer.instance.schema import Instance
+from optimizer.suggestions import unswap_year
 from optimizer.units import Series
 
 
@@ -431,13 +432,12 @@ def _find_swapped_digits(instance: Instance) -> Iterator[Problem]:
     """Report a year of a series after the horizon if swapped digits make one within it, with other values there."""
     horizon = instance.horizon
     for place, series in series_by_place(instance):
-        year, meant = horizon.find_swapped([year for year, _ in series.points]) or (0, 0)
-        moved = Series(tuple(sorted((meant if at == year else at, value) for at, value in series.points)))
-        if year and any(moved.at(at) != series.at(at) for at in horizon.years):
-            what = (
-                f"{year} is after the horizon, which ends in {horizon.end}; values within it are interpolated to {year}"
-            )
-            yield (*place, str(year)), what, f"Write {meant} if that is meant.", "warning"
+        meant = unswap_year([year for year, _ in series.points], horizon.years)
+        moved = Series(tuple(sorted((meant.get(year, year), value) for year, value in series.points)))
+        if any(moved.at(year) != series.at(year) for year in horizon.years):
+            ((late, year),) = meant.items()
+            what = f"{late} is after the horizon, which ends in {horizon.end}; values are interpolated to it"
+            yield (*place, str(late)), what, f"Write {year} if that is meant.", "warning"
 
 
 def _find_leaps(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
