@@ -68,14 +68,18 @@ def is_saved_plan(file: str) -> bool:
 
 def is_made_against_adversary(file: str) -> bool:
     """Return whether a file is a saved plan, of one future, that was made against an adversary."""
+    return _part_of_plan(file, "adversary") is not None
+
+
+def _part_of_plan(file: str, key: str) -> Any:
     from optimizer.instance.document import peek
 
-    return is_saved_plan(file) and peek(file).get("adversary") is not None
+    return peek(file).get(key) if is_saved_plan(file) else None
 
 
 def print_source(file: str) -> None:
-    """Print to stderr that the instance inside a saved plan is used; nothing if the file is not a saved plan."""
-    if is_saved_plan(file):
+    """Print to stderr that the instance inside a saved plan is used; nothing if the file holds no such instance."""
+    if _part_of_plan(file, "data"):
         attacks = "; without --adversary, of attacks only those count that are among its shocks"
         said = f"the instance inside it is used{attacks if is_made_against_adversary(file) else ''}"
         common.print_message(f"{file} is a saved plan: {said}.")
@@ -329,12 +333,11 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     The changes apply to the instance of `file`. Without another `plan`, saved or written by hand, a saved plan in
     `file` is judged, or an instance in it is solved.
     """
+    from optimizer.io.plan_file import is_unsolved_plan
+
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)
     plan = plan or file
-
-    from optimizer.io.plan_file import is_unsolved_plan
-
     # Only the purchases of a plan are read if it was written or changed by hand, or is one future of several.
     if is_unsolved_plan(plan) or (changes.future is not None and is_futures_plan(plan)):
         return read_written_plan(file, plan, changes, search)

@@ -49,13 +49,16 @@ def open_document(path: str | FilePath) -> Document:
     if FilePath(path).suffix.lower() in REPORT_FORMS and FilePath(path).is_file():
         raise InstanceError([Finding(str(path), None, "", "is a report, not an instance", NAME_INSTANCE)])
     text = read_text(path)
-    plan = _any_plan(text)
-    if plan is None:
+    answer = _any_answer(text)
+    if answer is None:
         return parse(text, str(path))
-    if not isinstance(plan.get("data"), Mapping):
+    if "builds" not in answer:
+        what = "is the answer to a question, not an instance"
+        raise InstanceError([Finding(str(path), None, "", what, NAME_INSTANCE)])
+    if not isinstance(answer.get("data"), Mapping):
         cure = "Solve the instance again with --output."
         raise InstanceError([Finding(str(path), None, "data", "this saved plan holds no instance", cure)])
-    return Document(str(path), dict(plan["data"]))
+    return Document(str(path), dict(answer["data"]))
 
 
 def is_saved_futures_plan(path: str | FilePath) -> bool:
@@ -78,10 +81,13 @@ def holds_instance(path: str | FilePath) -> bool:
         return False
 
 
-def _any_plan(text: str) -> Mapping[str, Any] | None:
-    """Return the mapping in the JSON text of a plan, saved or hand-written, else None: only plans have `builds`."""
+def _any_answer(text: str) -> Mapping[str, Any] | None:
+    """Return the mapping in the JSON text of a plan, saved or hand-written, or of another answer, else None.
+
+    Only plans have `builds`; other answers name their instance, which has a horizon.
+    """
     data = json_mapping(text)
-    return data if "builds" in data else None
+    return data if "builds" in data or ("instance" in data and "horizon" not in data) else None
 
 
 def _key_place(data: Any, keys: Sequence[str]) -> Place:
@@ -108,10 +114,10 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
 
         return parse_workbook(file_content(path), str(path))[1]
     text = read_text(path)
-    plan = _any_plan(text)
-    if plan is not None:
-        kept = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
-        return tuple(Comment(_key_place(plan["data"], each["place"]), each["value"], each["text"]) for each in kept)
+    answer = _any_answer(text)
+    if answer is not None:
+        kept = [each for each in answer.get("comments") or () if {"place", "value", "text"} <= each.keys()]
+        return tuple(Comment(_key_place(answer["data"], each["place"]), each["value"], each["text"]) for each in kept)
     return () if FilePath(path).suffix.lower() == ".json" else parse_comments(text, str(path))
 
 

@@ -332,6 +332,15 @@ def test_a_plan_without_its_instance_is_a_finding(plan: str, tmp_path: Path) -> 
     other.write_text(json.dumps(json.loads(Path(plan).read_text(encoding="utf-8")) | {"data": None}), encoding="utf-8")
     done = run("solve", other, code=3)
     assert "this saved plan holds no instance" in done.stderr
+    assert SAID not in done.stderr
+
+
+def test_the_answer_to_a_question_is_one_finding(tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    answer.write_text(run("survive", BESIEGED, "--json").stdout, encoding="utf-8")
+    lines = run("solve", answer, code=3).stderr.splitlines()
+    assert lines[0].startswith(f"error: {answer}: is the answer to a question, not an instance. Name the instance")
+    assert lines[1:] == ["1 error: the instance cannot be used."]
 
 
 # An instance where a plan is expected.
