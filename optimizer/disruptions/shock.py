@@ -309,6 +309,10 @@ class ActivitySelector(Described):
         default=None, description="Cuts the activities that produce this commodity, or any of a list."
     )
 
+    def __str__(self) -> str:
+        named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
+        return ", ".join(f"{part} {' or '.join(names)}" for part, names in named.items() if names)
+
 
 class Cut(ActivitySelector):
     """A share of capacity lost, for each period of the window; the last value persists.
@@ -326,8 +330,7 @@ class Cut(ActivitySelector):
     deliberate: bool | None = Field(default=None, description=OWN_DELIBERATE)
 
     def __str__(self) -> str:
-        named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
-        aim = ", ".join(f"{part} {' or '.join(names)}" for part, names in named.items() if names)
+        aim = super().__str__()
         steps = [step for step, _ in groupby(self.severity)]
         return aim if steps == [1.0] else f"{aim} by {' → '.join(f'{100 * step:g}' for step in steps)} %"
 

@@ -16,6 +16,7 @@ from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec,
 from optimizer.errors import Place, Problem
 from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
+from optimizer.suggestions import excerpt
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE, SHOWN_SHARE
 from optimizer.units import Series, short, si
 
@@ -419,7 +420,7 @@ class Unchecked:
         for k, cut in enumerate(cuts if self.resolved else ()):
             if not index.has_match(cut):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
-                what = "a cut that matches nothing: no process or option fits all of its fields"
+                what = f"the cut of {excerpt(cut)} matches nothing: no process or option fits all of its fields"
                 yield (*place, "cuts", k), what, cure, "warning"
                 continue
             for field, name in index.unmatched_names(cut):
