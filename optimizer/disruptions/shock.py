@@ -300,9 +300,7 @@ class ActivitySelector(Described):
 
     model_config = ConfigDict(json_schema_extra=_SELECTED)
 
-    region: NameList | None = Field(
-        default=None, description="Cuts the activities in this region, or in any of a list."
-    )
+    region: NameList | None = Field(default=None, description="Cuts the activities in this region, or any listed.")
     stage: NameList | None = Field(default=None, description="Cuts the activities of this stage, or of any of a list.")
     process: NameList | None = Field(default=None, description="Cuts this process or producing option, or any listed.")
     commodity: NameList | None = Field(
@@ -330,8 +328,7 @@ class Cut(ActivitySelector):
     deliberate: bool | None = Field(default=None, description=OWN_DELIBERATE)
 
     def __str__(self) -> str:
-        aim = super().__str__()
-        steps = [step for step, _ in groupby(self.severity)]
+        aim, steps = super().__str__(), [step for step, _ in groupby(self.severity)]
         return aim if steps == [1.0] else f"{aim} by {' → '.join(f'{100 * step:g}' for step in steps)} %"
 
     def at(self, offset: int) -> float:

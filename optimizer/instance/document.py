@@ -111,18 +111,20 @@ class Document:
         around = [place[:depth] for depth in range(len(place), -1, -1)]
         source = next((self.overrides[each] for each in around if each in self.overrides), None)
         line = next((self.lines[each] for each in around if each in self.lines), None)
-        cell, cure = self._in_workbook(around, what, cure) if self.cells else (None, cure)
+        cell, cure = self._in_workbook(around, cure) if self.cells else (None, cure)
         if source is not None:
             return Finding(source.file, source.line, where, what, cure, severity, source.cell)
         return Finding(self.file, line, where, what, cure, severity, cell)
 
-    def _in_workbook(self, around: Sequence[Place], what: str, cure: str) -> tuple[str | None, str]:
+    def _in_workbook(self, around: Sequence[Place], cure: str) -> tuple[str | None, str]:
         """Return the cell of a finding, and its cure in the words of a workbook; `around` begins with its place."""
         at = next((each for each in around if each in self.cells), None)
         if at is None:
             return None, cure
         cell = self._cell_inside(self.cells[at], around[0][len(at) :])
-        return cell, self._cure_in_workbook(cure, what, around[0], is_cell=cell != self.cells[at])
+        if around[0] and cure == f"Add `{around[0][-1]}:`.":
+            cure = f"Write it in a column {around[0][-1]}." if cell == self.cells[at] else "Write it in this cell."
+        return cell, cure
 
     def _cell_inside(self, cell: str, inner: Place) -> str:
         """Return the empty cell of a field in the row of a cell; the cell itself if the sheet has no such column."""
@@ -131,14 +133,6 @@ class Document:
         by_year = (letter for head, letter in heads.items() if inner and head.startswith(f"{field_name}."))
         letter = heads.get(field_name) or next(by_year, None)
         return cell if letter is None else f"{sheet}!{letter}{at.lstrip(ascii_uppercase)}"
-
-    def _cure_in_workbook(self, cure: str, what: str, place: Place, *, is_cell: bool) -> str:
-        """Return a cure in the words of a workbook, where fields are columns."""
-        if place and cure == f"Add `{place[-1]}:`.":
-            return "Write it in this cell." if is_cell else f"Write it in a column {place[-1]}."
-        sheet = self.cells.get(place, "").rpartition("!")[0]
-        is_column = what.endswith("is an unknown key") and str(place[-1]) in self.heads.get(sheet, ())
-        return cure + " A column whose name begins with _ is not read." * is_column
 
     def explains(self, found: Finding) -> bool:
         """Return whether NaN, or a finding about the text such as a date in a cell, is why a value is missing."""

@@ -181,9 +181,12 @@ def apply_entries(document: Document, place: Place, entries: Mapping[str, Any], 
 
 
 def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:
-    """Return the findings of a scenario that are not in `before`, each with the name of the scenario."""
-    known = {(finding.where, finding.what, finding.cure, finding.severity) for finding in before}
-    new = (each for each in found if (each.where, each.what, each.cure, each.severity) not in known)
+    """Return the findings of a scenario that are not in `before`, each with the name of the scenario.
+
+    Cures differ by nature: a scenario of a workbook has no cell to write in.
+    """
+    known = {(finding.where, finding.what, finding.severity) for finding in before}
+    new = (each for each in found if (each.where, each.what, each.severity) not in known)
     own = f"{SCENARIOS}.{name}"
     return [
         each if each.where.startswith(own) else replace(each, where=f"{own}, {each.where}".removesuffix(", "))

@@ -63,6 +63,18 @@ class SheetLayout:
             return tuple(known_kinds().values())
         return (self.model,) if self.model else ()
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a row, in order of declaration."""
+        names = (field.alias or key for model in self.models for key, field in model.model_fields.items())
+        return tuple(dict.fromkeys(names))
+
+    def knows(self, column: str) -> bool:
+        """Return whether a column is of a field, or of an unknown key that a kind of option has a cure for."""
+        key = column.partition(".")[0]
+        kinds = known_kinds().values() if self.sheet == "options" else ()
+        return not self.models or key in self.fields or any(kind.cure_of_unknown(key) for kind in kinds)
+
     def holds(self, place: Place) -> bool:
         """Return whether a place is a row of this sheet, or inside one."""
         return len(place) >= len(self.path) and all(

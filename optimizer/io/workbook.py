@@ -38,7 +38,7 @@ from optimizer.io.excel_layout import (
 from optimizer.io.json_schema import describe_model
 from optimizer.io.yaml_text import Comment, dump_flow, value_at
 from optimizer.levers import KINDS, known_kinds
-from optimizer.suggestions import CONTROL, character, did_you_mean
+from optimizer.suggestions import CONTROL, character, did_you_mean, excerpt, list_known, nearest
 from optimizer.tolerances import CELL_LENGTH
 
 # Maximum number of consecutive empty lines in a header.
@@ -111,8 +111,9 @@ class _Reader:
     def read_table(self, layout: SheetLayout, sheet: InputSheet) -> None:
         """Read a sheet with one entry per row."""
         self.document.cells.setdefault(layout.path[:1], sheet.at)
+        columns = self._check_heads(layout, sheet)
         for line in sheet.lines:
-            values = {column: cell for column, cell in line.cells.items() if column not in (*layout.keys, COMMENT)}
+            values = {columns[head]: cell for head, cell in line.cells.items() if head in columns}
             if not values and not any(map(line.text, layout.keys)):
                 self._comment(layout.path[:1], line.comment)
                 continue
@@ -124,6 +125,25 @@ class _Reader:
                 other = self.document.finding(error.args[0], "", "").cell
                 what = f"is given by the sheet {layout.sheet}, and as one value ({other})"
                 self._report(error.args[0], line.at, what, "Keep one of the two.")
+
+    def _check_heads(self, layout: SheetLayout, sheet: InputSheet) -> dict[str, str]:
+        """Report each head that names no field of any row; return the columns of fields, by their heads.
+
+        The values under a misspelt head are those of the field that is meant, so that no row lacks it.
+        """
+        filled = {head for line in sheet.lines for head in line.cells} - {*layout.keys, COMMENT}
+        columns = {head: head for head in filled if layout.knows(head)}
+        absent = {*layout.fields} - {head.partition(".")[0] for head in columns}
+        for head, letter in sheet.heads.items():
+            if head in filled - columns.keys():
+                key, dot, inner = head.partition(".")
+                cure = did_you_mean(key, absent, list_known(layout.fields, "The columns are"))
+                what = f'"{excerpt(head)}" is no column of this sheet'
+                at = f"{sheet.at.removesuffix('A1')}{letter}1"
+                self._report(layout.path[:1], at, what, f"{cure} A column whose name begins with _ is not read.")
+                if near := nearest(key, absent):
+                    columns[head] = f"{near}{dot}{inner}"
+        return columns
 
     def _read_row(self, layout: SheetLayout, line: SheetLine, place: Place, values: Mapping[str, SheetCell]) -> None:
         named = line.cells.get(layout.keys[-1]) if layout.path[-1] == KEY else None
@@ -306,8 +326,7 @@ def header(layout: SheetLayout, rows: Iterable[LayoutRow]) -> list[str]:
     if layout.value:
         return [*layout.keys, layout.value, COMMENT]
     # The fields of the models of a sheet as declared, but `name` and `kind` first, `source` and `note` last.
-    keys = (field.alias or key for model in layout.models for key, field in model.model_fields.items())
-    order = [*_FIRST, *(key for key in dict.fromkeys(keys) if key not in (*_FIRST, *_LAST)), *_LAST]
+    order = [*_FIRST, *(key for key in layout.fields if key not in (*_FIRST, *_LAST)), *_LAST]
     must = {"name", *_basic(layout)}
 
     def rank(column: str) -> tuple[int, str, str]:

@@ -29,6 +29,7 @@ from tests.strategies import instances
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "instances" / "tiny.yaml"
+BESIEGED = ROOT / "tests" / "faults" / "besieged.yaml"
 SHIPPED = sorted((ROOT / "instances").glob("*.yaml"))
 CASES = [*sorted((ROOT / "tests" / "cases").glob("*.yaml")), *sorted((ROOT / "tests" / "cases").glob("*/*.yaml"))[::6]]
 
@@ -301,6 +302,32 @@ def test_what_an_empty_cell_or_a_date_is_taken_for() -> None:
     assert "A column whose name begins with _ is not read." in refused
 
 
+@pytest.mark.parametrize(
+    ("head", "wrong", "cure"),
+    [
+        ("capex", "capxe", 'Did you mean "capex"?'),
+        ("max_size", "Remarks", "The columns are"),
+    ],
+)
+def test_a_wrong_head_is_one_finding(head: str, wrong: str, cure: str) -> None:
+    """Not one for each row, and not again in each scenario."""
+
+    def rename(book: Any) -> None:
+        sheet = book["options"]
+        sheet[f"{column(sheet, head)}1"] = wrong
+
+    letter = column(openpyxl.load_workbook(io.BytesIO(edited(lambda book: None, BESIEGED)))["options"], head)
+    said = [each for each in found(edited(rename, BESIEGED)) if f'"{wrong}"' in each]
+    (only,) = said
+    assert only.startswith(f'book.xlsx:options!{letter}1: options: "{wrong}" is no column of this sheet. {cure}')
+
+
+def test_a_missing_value_is_not_reported_again_in_each_scenario() -> None:
+    content = edited(put("demands", "commodity", 2, None), BESIEGED)
+    (only,) = (each for each in found(content) if "commodity is missing" in each)
+    assert only.endswith("commodity is missing. Write it in this cell.")
+
+
 def with_head(book: Any, head: str) -> Any:
     sheet = book["options"]
     sheet.cell(1, sheet.max_column + 1, head)
@@ -457,7 +484,7 @@ def test_slips_of_the_sheets_themselves() -> None:
     assert 'the column "quantity" is given twice' in said
     assert "stands in a column without a head" in said
     assert '"motors" is given twice (first in A2)' in said
-    assert '"capasity" is an unknown key. Did you mean "capacity"?' in said
+    assert '"capasity" is no column of this sheet. Did you mean "capacity"?' in said
     assert "capex is given as one value, and by year" in said
     assert "horizon.start: is given twice. Keep one of the two." in said
 
