@@ -207,7 +207,8 @@ class _PathNetwork:
 
 def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:
     """Return the flows into nodes, and the flows out of them."""
-    node, arc, rate = (np.array([each[part] for each in flows]) for part in range(3))
+    node, arc = (np.array([each[part] for each in flows], dtype=np.intp) for part in range(2))
+    rate = np.array([rate for _, _, rate in flows])
     sides = (np.flatnonzero(rate > 0), np.flatnonzero(rate < 0))
     source, use = (_Flows(node[side], arc[side], np.abs(rate[side])) for side in sides)
     return source, use

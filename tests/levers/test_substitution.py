@@ -128,6 +128,22 @@ def test_rows(cell: Cell, printed: Printed) -> None:
     )
 
 
+def test_substitute_with_a_fixed_cost_is_all_there_is(cell: Cell, solve: Solve) -> None:
+    # No process supplies magnets. For 80 t: 1000 + 80*10 = 1800, then in each of two years 80*60 = 4800, and 20 t
+    # unserved at 500 = 10000. Total 31400. The floor is 60 t in the surge.
+    result = solve(
+        cell(
+            "horizon: {start: 2027, end: 2028, step: year}",
+            "commodities: {magnet: {}}",
+            "demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 500}}",
+            "options: {motor: {kind: substitution, demand: all, max_size: 80, fixed_cost: 1000, capex: 10, cost: 60}}",
+            "shocks: {surge: {start: 2028, months: 12, demand: {all: 1.2}}}",
+        )
+    )
+    assert result.survives
+    assert result.total_cost == pytest.approx(31400)
+
+
 def test_unknown_segment_is_refused(refused) -> None:
     said = refused(QUARTERS, "options: {motor: {kind: substitution, demand: al, max_size: 100}}")
     assert said == ['options.motor.demand: "al" is no segment. Did you mean "all"?']
