@@ -534,6 +534,15 @@ def test_a_plan_is_judged_by_expected_cost_in_each_future_whatever_the_objective
     assert [future.regret(0) for future in found.futures] == pytest.approx([0, 600])
 
 
+@pytest.mark.parametrize("objective", ["expected", "regret"])
+def test_a_plan_that_breaks_a_rule_is_no_reference_for_regret(objective: str) -> None:
+    """All at once costs 2M + 3.6M in both futures. In 2028 the extension costs 6M: alone, `high` takes 8M, `low` 2M."""
+    changes = ["options.extension.earliest=2028", f"policy.objective={objective}"]
+    found = so.evaluate_futures(so.load("examples/wait_or_commit.yaml", changes), "examples/plan_at_once.yaml")
+    assert [round(each.least_cost or 0.0) for each in found.plans[0].result.futures] == [8e6, 2e6]
+    assert [future.regret(0) for future in found.futures] == pytest.approx([-2.4e6, 3.6e6])
+
+
 def test_a_plan_that_waits_costs_what_the_adaptive_optimum_does() -> None:
     """Cell `hand_wait`: 10 t/yr in 2028 at 100, in `high` alone, 0.5 × 1,000 = 500; in 2027 for both futures, 600."""
     instance = so.load("tests/cases/futures/hand_wait.yaml")

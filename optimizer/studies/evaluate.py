@@ -272,8 +272,8 @@ def join_futures(
     """
     pairs = zip(instance.tree.futures, own, strict=True)
     tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))
-    lifted, results = instance.with_tree(tree), [each.result for each in own]
-    parts = zip(tree.futures, results, alone, strict=True)
+    lifted = instance.with_tree(tree)
+    parts = zip(tree.futures, own, alone, strict=True)
     result = _joint_result(instance, lifted, tuple(_future_result(instance, *part) for part in parts))
     report = audit_futures(_by_expected_cost(lifted), result)
     if not report.ok:
@@ -317,11 +317,11 @@ def _joint_result(instance: Instance, lifted: Instance, futures: tuple[FutureRes
     )
 
 
-def _future_result(instance: Instance, future: Future, result: Result, alone: FutureOptimum) -> FutureResult:
+def _future_result(instance: Instance, future: Future, plan: EvaluatedPlan, alone: FutureOptimum) -> FutureResult:
     """Build the result of a future with its regret; None if it has a larger, unpriced gap than the future's optimum."""
     # As in results of `solve`, no future has a no-shock plan of its own.
-    result = replace(result, no_shock=None, price_of_survival=None, calm_cost=None, calm_builds=())
-    found = with_regret(instance, future, result, alone)
+    result = replace(plan.result, no_shock=None, price_of_survival=None, calm_cost=None, calm_builds=())
+    found = with_regret(instance, future, result, alone, obeys_rules=not plan.broken_rules)
     if instance.policy.gap_price is None and result.survival_gap > alone.gap * (1.0 + SAME_VALUE):
         return replace(found, regret=None)
     return found
