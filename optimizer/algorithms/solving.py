@@ -265,21 +265,16 @@ def search_no_shock(
 def with_regret(
     instance: Instance, future: Future, result: Result, alone: FutureOptimum, *, obeys_rules: bool = True
 ) -> FutureResult:
-    """Return a future with its regret over the cheapest plan known for it.
-
-    That may be the result's own plan if it obeys the rules of the future; otherwise the regret may be negative.
-    """
-    label, price = instance.horizon.label, instance.policy.gap_price
+    """Return a future with its regret over the cheapest plan known for it, below 0 only if its own breaks a rule."""
+    label, price, cost = instance.horizon.label, instance.policy.gap_price, result.priced_cost
     answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
     known = FutureResult(future.name, future.probability, answers, result)
     if not math.isfinite(alone.cost):
         return known
     if price is None and alone.gap > 0:
         return replace(known, least_cost=alone.cost)
-    cost = result.priced_cost
     # A plan that leaves a gap, or that breaks a rule, is no reference for regret.
-    is_reference = obeys_rules and (price is not None or result.survival_gap <= 0)
-    least = min(alone.cost, cost) if is_reference else alone.cost
+    least = min(alone.cost, cost) if obeys_rules and (price is not None or result.survival_gap <= 0) else alone.cost
     bound = min(alone.bound, least)
     return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)
 
