@@ -182,6 +182,7 @@ def test_a_coalition_has_what_its_members_bring_and_what_no_member_brings() -> N
     made = allies(
         "processes.mine={region: north, output: {magnet: 1}, capacity: {2026: 40, 2028: 80}, cost: 60k}",
         "processes.mine.actual={2026: 20}",
+        "processes.mine.price_response={elasticity: 0.5, reference: 1000, included: 30}",
         "options.redesign={kind: substitution, demand: motors_south, max_size: 10, capex: 1}",
         "options.deal={kind: partnership, process: mine, max_size: 10, capex: 1}",
         "shocks.embargo.demand={motors_north: 1.1, motors_south: 1.2}",
@@ -197,6 +198,9 @@ def test_a_coalition_has_what_its_members_bring_and_what_no_member_brings() -> N
     assert list(pair.options) == ["plant", "stock", "deal"]
     assert [pair.processes["mine"].capacity.at(year) for year in (2026, 2028)] == [10, 20]
     assert pair.processes["mine"].actual == {2026: 5}
+    market = pair.processes["mine"].price_response
+    assert market is not None
+    assert (market.elasticity, market.reference, market.included) == (0.5, 1000, 7.5)
     assert pair.processes["imports"] is made.processes["imports"]
     assert pair.policy.budget == 5e6
     assert pair.shocks["embargo"].demand == {"motors_north": 1.1}

@@ -177,12 +177,14 @@ def _sum_of_budgets(members: Collection[Member], otherwise: float | None) -> flo
 
 
 def _scale_process(process: Process, share: float) -> Process:
-    """Return a process with a share of its capacity and of its actual output."""
+    """Return a process with a share of its capacity, of its actual output, and of what its price includes."""
     if share == 1.0:
         return process
     actual = {year: share * output for year, output in process.actual.items()}
-    capacity = process.capacity.mapped(lambda value: share * value)
-    return process.model_copy(update={"capacity": capacity, "actual": actual})
+    capacity, market = process.capacity.mapped(lambda value: share * value), process.price_response
+    if market is not None:
+        market = market.model_copy(update={"included": share * market.included})
+    return process.model_copy(update={"capacity": capacity, "actual": actual, "price_response": market})
 
 
 def _unknown_member(instance: Instance, name: str) -> Finding:
