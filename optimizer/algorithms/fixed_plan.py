@@ -79,15 +79,16 @@ class FixedPlan:
         if (price := self.instance.policy.gap_price) is not None:
             cost = cost + price * formulation.gap(builder, self.instance)
         model = Model(builder, cost, replace(self.settings, mip_gap=0.0), Clock())
-        model.bound(*self._fixed(builder))
+        fixed = self._fixed(builder)
+        model.bound(*fixed)
         result = model.solve(relaxed=True)
-        if self._excuses.is_used and result.values is not None:
-            # The model also decides which samples may fail; these integers are fixed last.
+        free = sorted({j for j, column in enumerate(builder.columns) if column.integer}.difference(fixed[0]))
+        if free and result.values is not None:
+            # Which samples may fail, and integers specific to a lever: the model decides them, and they are fixed last.
             found = model.solve()
             assert found.values is not None
-            columns = [j for chosen in self._excuses.columns for j in chosen.values()]
-            whole = np.round(found.values[columns])
-            model.bound(columns, whole, whole)
+            whole = np.round(found.values[free])
+            model.bound(free, whole, whole)
             result = model.solve(relaxed=True)
         self.clock.solving += model.clock.solving
         return builder, result

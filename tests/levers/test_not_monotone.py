@@ -14,7 +14,8 @@ import pytest
 
 import optimizer as so
 from optimizer import levers
-from optimizer.extend import Array, Auditor, Flow, Labels, ModelBuilder, Operation, ShockPath, Sized
+from optimizer.extend import Array, Auditor, Flow, Holding, Labels, ModelBuilder, Operation, ShockPath, Sized
+from optimizer.studies.supply_chain import chain
 from tests.levers import forget_levers_from_outside
 
 OUTLAY = 18 * 1_000 + 65_000
@@ -104,8 +105,38 @@ class SwingAuditor(Auditor):
         return {} if operation.is_baseline else {operation.option.commodity: operation.flow("due")}
 
 
+class Seat(Trigger):
+    """The same loan, of which more than 10 t/yr needs a seat, paid once: a whole number that no purchase holds."""
+
+    kind: Literal["seat"]  # type: ignore[assignment]
+    fee: float
+
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy, and pay for a seat where more than 10 t/yr are bought at once."""
+        size = self.buy(model)
+        for a, bought in size.items():
+            seat = model.variable(self.id, "seat", a, unit="1", upper=1, integer=True, follows="seat")
+            model.require(self.id, "seat", a, bought - 50.0 * seat, "<=", 10.0)
+            self.pay(model, a, self.fee * seat)
+        model.link(self.id, "capacity", self.working(model, size))
+
+
+class SeatAuditor(TriggerAuditor):
+    """The seats in plain numbers."""
+
+    investment_parts = ("seats",)
+
+    def investments(self, holding: Holding) -> Mapping[str, Array]:
+        """Capex, and the seats."""
+        paid = np.zeros(len(holding.basis.periods))
+        for build in holding.builds:
+            paid[build.t] += holding.option.fee * (build.size > 10.0)
+        return {**super().investments(holding), "seats": paid}
+
+
 @pytest.fixture(autouse=True)
 def known() -> Iterator[None]:
+    so.register(Seat, SeatAuditor())
     so.register(Trigger, TriggerAuditor())
     so.register(Swing, SwingAuditor())
     yield
@@ -194,3 +225,23 @@ def test_shocks_survived_with_nothing_bought_count_where_floors_fail(strategy: A
     assert result.audit["ok"]
     assert result.survival_gap == pytest.approx((45 - 5 / 3) * 500_000, rel=1e-6)
     assert [outcome.name for outcome in result.shocks if outcome.fails] == ["embargo"]
+    # Where the other 25 t are missing, the 75 t of imports go to the segment and to the contract.
+    mild = next(outcome for outcome in result.shocks if outcome.name == "mild@2028")
+    assert mild.flows is not None
+    drawn = chain(instance, mild.flows, instance.path(instance.event("mild@2028")), 2, 2)
+    assert {(each.source, each.target): each.tonnes for each in drawn.passages if each.source == "/rival"} == {
+        ("/rival", "segment:motors"): pytest.approx(70, rel=1e-5),
+        ("/rival", "taken:due"): pytest.approx(5, rel=1e-5),
+    }
+
+
+def test_whole_numbers_of_a_lever_stay_whole_where_the_plan_is_given() -> None:
+    """17.5 t have to be served where 12 are imported: 22 t/yr of the loan, and a seat."""
+    option = {"kind": "seat", "commodity": "m", "process": "imports", "capex": 1000, "max_size": 60, "fee": 7000}
+    cut = {"start": "2027Q1", "months": 3, "cuts": [{"region": "rival", "severity": 0.6}]}
+    instance = world(options={"ally": option}, shocks={"deep": cut})
+    solved = so.solve(instance, settings=so.Settings(mip_gap=0.0))
+    assert solved.outlay == pytest.approx(22 * 1000 + 7000)
+    (plan,) = so.evaluate(instance, {"builds": {"ally": {"2026Q1": 22}}}).plans
+    assert plan.result.audit["ok"]
+    assert plan.result.outlay == pytest.approx(22 * 1000 + 7000)
