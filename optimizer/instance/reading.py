@@ -420,7 +420,7 @@ class _Reader:
         if kind is None and (near := names.misspelt_kind(entry)) is not None:
             self.report((*place, near), f'"{excerpt(near)}" is an unknown key', 'Did you mean "kind"?')
         elif kind is None:
-            self.report(place, "kind is missing", f"Add `kind:`, one of {kinds}.")
+            self.report((*place, "kind"), "kind is missing", f"Add `kind:`, one of {kinds}.")
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{messages.noun(kind)} is no kind of option", f"Write one of {kinds}.")
         elif kind not in KINDS and kind not in known_kinds():

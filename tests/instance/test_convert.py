@@ -253,6 +253,7 @@ SLIPS = [
     (("processes", "output", 2, "{magnet: 1"), "processes!{output}2: processes.imports.output: cannot be read as"),
     (("processes", "output", 2, "{magnit: 1}"), '"magnit" is no commodity. Did you mean "magnet"?'),
     (("options", "kind", 2, "refinery"), 'options!{kind}2: options.plant.kind: "refinery" is no kind of option'),
+    (("options", "kind", 2, None), "options!{kind}2: options.plant.kind: kind is missing. Add `kind:`, one of"),
     (("options", "max_size", 2, None), "options!{max_size}2: options.plant.max_size: max_size is missing. Write"),
     (("cuts", "shock", 2, "embargoes"), 'cuts!A2: shocks.embargoes: "embargoes" is no row of the sheet shocks. Did'),
     (("cuts", "region", 2, "rivel"), 'cuts!{region}2: shocks.embargo.cuts.0.region: "rivel" is the region of no'),
