@@ -116,7 +116,7 @@ def test_ends_that_were_stopped_break_nothing() -> None:
 def test_a_number_that_moves_nothing_is_not_said_to_move_most() -> None:
     done = diversify("sensitivity", TINY, *RANGES[:2], "--budget", "0")
     assert " ".join(done.stdout.split()).startswith(
-        "tiny: of 1 uncertain number none alone changes that no plan survives. Each"
+        "tiny: of 1 uncertain number none alone changes this: no plan survives. Each"
     )
 
 
@@ -186,7 +186,7 @@ def test_where_gaps_have_a_price_no_plan_is_said_to_survive_less_than_it_could()
     # 60 t more in store close 30M of gap for 6.4M; at 0.12 that gap costs 3.6M. Without the price 43.6M survive.
     price = ("--set", "policy.gap_price=0.12", "--set", "ranges.options.reserve.price={low: 20k, high: 100k}")
     said = " ".join(diversify("sensitivity", TINY, *price).stdout.split())
-    none = "tiny: of 1 uncertain number none alone changes that the best plan leaves a gap"
+    none = "tiny: of 1 uncertain number none alone changes this: the best plan leaves a gap"
     assert said.startswith(f"{none}; magnet reserve: price moves the gap and the price of the plan most.")
 
 

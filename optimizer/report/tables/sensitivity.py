@@ -94,7 +94,7 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     most = f"; {moved}" if (moved := _movers_text(found)) else ""
-    return f"{settled}none alone changes that {verdict}{most}"
+    return f"{settled}none alone changes this: {verdict}{most}"
 
 
 def _movers_text(found: Sensitivity) -> str:
