@@ -411,7 +411,9 @@ class ConstraintGeneration(Search):
         if relaxation.duals is None or self.clock.is_over:
             return None
         if self._is_first:
-            self._by_future = DualDecomposition(self.model, self._solve_groups, self.hints.alone)
+            self._by_future = DualDecomposition(
+                self.model, lambda problems: self.group_solver(self.evaluator, problems, self.clock), self.hints.alone
+            )
             self._by_future.run(relaxation)
         if self._by_future is None:
             return None
@@ -423,9 +425,6 @@ class ConstraintGeneration(Search):
             return self.model.conclude(replace(found, status="optimal", bound=self._by_future.bound))
         self.model.start = found.values[self.model.solver.integers]
         return None
-
-    def _solve_groups(self, problems: Sequence[GroupProblem]) -> Sequence[GroupPlans | None]:
-        return self.group_solver(self.evaluator, problems, self.clock)
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Rebuild the model without the shocks whose rows have no dual value, if there are many: it is easier to prove.
