@@ -9,6 +9,7 @@ from hypothesis.internal.conjecture import providers
 
 import optimizer as so
 from optimizer import formulation
+from optimizer.model.builder import ModelBuilder, Row
 
 # The same instances are drawn in every run, so that a change is judged by what it changes; for new ones
 # `pytest --hypothesis-profile default`. Hypothesis would also draw literals of the modules that are loaded, which
@@ -21,6 +22,18 @@ providers.is_local_module_file = lambda path: settings.get_current_profile_name(
 Cell = Callable[..., so.Instance]
 Solve = Callable[[so.Instance], so.Result]
 Printed = Callable[[so.Instance, str, str], list[str]]
+
+
+def row_text(model: ModelBuilder, row: Row) -> str:
+    """A row as text: ``name: terms sense rhs``."""
+    terms = sorted((str(model.columns[column].mark), value) for column, value in row.terms.items())
+    left = " ".join(f"{'-' if value < 0 else '+'} {abs(value):.10g} {name}" for name, value in terms)
+    return f"{row.mark}: {left} {row.sense} {row.rhs + 0.0:.10g}"
+
+
+def row_texts(model: ModelBuilder, owner: str, what: str) -> list[str]:
+    """The rows of an owner and name as text."""
+    return [row_text(model, row) for row in model.rows if (row.mark.owner, row.mark.what) == (owner, what)]
 
 
 @pytest.fixture
@@ -59,7 +72,7 @@ def printed() -> Printed:
     """The rows of an owner in the model with every shock written out."""
 
     def rows(instance: so.Instance, owner: str, what: str) -> list[str]:
-        return formulation.extensive_form_model(instance, instance.events).printed(owner, what)
+        return row_texts(formulation.extensive_form_model(instance, instance.events), owner, what)
 
     return rows
 

@@ -19,7 +19,7 @@ from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import LEDGERS, Expression, Names, distinct_shocks, total
 from optimizer.solver import Model, Settings, write_model
-from tests.conftest import LOOSE, Cell
+from tests.conftest import LOOSE, Cell, row_texts
 
 HORIZON = Horizon(start=2026, end=2027, step="quarter")
 
@@ -161,7 +161,7 @@ def test_what_a_row_drops_counts_as_written(builder: ModelBuilder) -> None:
 def test_what_stands_on_the_right_goes_to_the_left(builder: ModelBuilder, sense: str) -> None:
     x, y = builder.variable("o", "x", 0), builder.variable("o", "y", 0)
     builder.require("o", "row", 2, 2.0 * x + 5.0, sense, x + 3.0 * y - 1.0)  # type: ignore[arg-type]
-    assert builder.printed("o", "row") == [f"o.row.2026Q3: + 1 o.x.2026Q1 - 3 o.y.2026Q1 {sense} -6"]
+    assert row_texts(builder, "o", "row") == [f"o.row.2026Q3: + 1 o.x.2026Q1 - 3 o.y.2026Q1 {sense} -6"]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_two_impossible_rows_stay_two(builder: ModelBuilder) -> None:
 def test_a_limit_is_a_row_while_the_plan_is_open_and_a_bound_once_it_is_fixed(builder: ModelBuilder) -> None:
     x, y = builder.variable("p", "activity", 0, upper=10.0), builder.variable("o", "size", 0)
     builder.limit("p", "limit", 0, x, 2.0 * y + 1.0)
-    assert builder.printed("p", "limit") == ["p.limit.2026Q1: - 2 o.size.2026Q1 + 1 p.activity.2026Q1 <= 1"]
+    assert row_texts(builder, "p", "limit") == ["p.limit.2026Q1: - 2 o.size.2026Q1 + 1 p.activity.2026Q1 <= 1"]
     builder.limit("p", "limit", 1, x, 6.0)
     builder.limit("p", "limit", 2, x, 8.0)
     assert len(builder.rows) == 1

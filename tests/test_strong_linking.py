@@ -13,6 +13,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
+from tests.conftest import row_text
 from tests.strategies import AMOUNT, SHARE
 
 SITE = {"kind": "ally", "region": "friend", "output": {"oxide": 1}, "fixed_cost": 1000, "max_size": 100}
@@ -40,7 +41,7 @@ def model_of(instance: so.Instance) -> ShockModel:
 def rows_of(instance: so.Instance) -> list[str]:
     """The valid inequalities as text."""
     builder = model_of(instance).builder
-    return [builder._text(row) for row in builder.valid_inequalities]
+    return [row_text(builder, row) for row in builder.valid_inequalities]
 
 
 def test_an_arc_and_its_site_run_within_what_is_of_use_times_the_opening() -> None:

@@ -352,15 +352,6 @@ class ModelBuilder(Ledgers):
         self._indexed = len(self.columns)
         return self._index
 
-    def printed(self, owner: str, what: str) -> list[str]:
-        """Return the rows of an owner and name as text, for tests and inspection: ``name: terms sense rhs``."""
-        return [self._text(row) for row in self.rows if (row.mark.owner, row.mark.what) == (owner, what)]
-
-    def _text(self, row: Row) -> str:
-        terms = sorted((str(self.columns[column].mark), value) for column, value in row.terms.items())
-        left = " ".join(f"{'-' if value < 0 else '+'} {abs(value):.10g} {name}" for name, value in terms)
-        return f"{row.mark}: {left} {row.sense} {row.rhs + 0.0:.10g}"
-
     def scales(self, mass: float | None = None) -> tuple[list[float], list[float]]:
         """Return divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
 

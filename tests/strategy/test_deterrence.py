@@ -28,6 +28,7 @@ from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show
 from optimizer.solver import Clock, Settings
 from optimizer.studies.solve import plan_columns
+from tests.conftest import row_texts
 from tests.strategies import deterring
 
 CASES = Path(__file__).parents[1] / "cases" / "futures"
@@ -87,12 +88,12 @@ def test_the_rows() -> None:
     model = extensive_form_model(instance, [attack])
     write_deterrence(model, instance, [attack])
     ban = "attack{ban}@2028"
-    (row,) = model.printed("adversary", "deter")
+    (row,) = row_texts(model, "adversary", "deter")
     assert row == (
         f"{ban}/adversary.deter.2028: - 1 {ban}/adversary.deterred.2028 "
         f"+ {5 / 2.001:.10g} chips.size.2027 + {5 / 2.001:.10g} chips.size.2028 >= 0"
     )
-    assert model.printed("d", "floor") == [
+    assert row_texts(model, "d", "floor") == [
         f"{ban}/d.floor.2028: - 10 {ban}/adversary.deterred.2028 - 1 {ban}/d.below.2028 + 1 {ban}/d.unserved.2028 <= 0"
     ]
 

@@ -28,7 +28,7 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Progress, Settings
 from optimizer.solver.base import StrategyName
 from tests.algorithms import by_benders, by_constraint_generation
-from tests.conftest import LOOSE, Cell
+from tests.conftest import LOOSE, Cell, row_texts
 from tests.strategies import instances
 
 EXACT = Settings(mip_gap=0.0)
@@ -89,8 +89,8 @@ def test_the_rows_are_printed() -> None:
     model = extensive_form_model(instance, instance.events)
     Excuses(instance.tree).write(model, instance.events)
     excused = [f"trouble#0000{i}/share.excused.2028" for i in (1, 2, 3, 4)]
-    assert model.printed("share", "trouble.4") == [f"share.trouble.4: {' '.join(f'+ 1 {z}' for z in excused)} <= 1"]
-    floor = [row for row in model.printed("all", "floor") if row.startswith("trouble#00001/")]
+    assert row_texts(model, "share", "trouble.4") == [f"share.trouble.4: {' '.join(f'+ 1 {z}' for z in excused)} <= 1"]
+    floor = [row for row in row_texts(model, "all", "floor") if row.startswith("trouble#00001/")]
     below, unserved = "trouble#00001/all.below.2028", "trouble#00001/all.unserved.2028"
     assert floor == [f"trouble#00001/all.floor.2028: - 1 {below} + 1 {unserved} - 100 {excused[0]} <= 0"]
 
@@ -106,7 +106,7 @@ def test_a_sample_fails_only_where_all_that_dominate_it_fail() -> None:
     names = [instance.events[n].name for n in order]
     (what,) = (row.mark.what for row in model.rows if row.mark.what.startswith("order"))
     second, first = (f"{name}/share.excused.2028" for name in (names[1], names[0]))
-    assert model.printed("share", what) == [f"share.order.{names[1]}.{names[0]}: + 1 {second} - 1 {first} <= 0"]
+    assert row_texts(model, "share", what) == [f"share.order.{names[1]}.{names[0]}: + 1 {second} - 1 {first} <= 0"]
     assert [model.columns[j].upper for j in excuses.columns_of(names)] == [
         1.0 if n in order[:2] else 0.0 for n in range(4)
     ]
