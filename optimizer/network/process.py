@@ -427,10 +427,9 @@ def _write_demand_rows(model: ModelBuilder, path: Path, demand: Demand, t: int) 
     substituted = model.booked("substituted", path.key, demand.id, t)
     if substituted.terms:
         model.require(demand.id, "demand", t, unserved + substituted, "<=", demanded)
-    floor = path.floor_at(demand.id, t)
-    if not is_nothing(floor * demanded):
+    if not is_nothing(path.floor_at(demand.id, t) * demanded):
         below = _write_below(model, path, demand, t)
-        model.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * demanded)
+        model.require(demand.id, "floor", t, unserved - below, "<=", path.most_unserved_at(demand.id, t))
     left: Expression = demanded - unserved - substituted
     return left
 
