@@ -107,12 +107,12 @@ def test_the_answer_says_the_band_or_how_to_get_one() -> None:
     )
     said = dict(facts(instance, replace(result, bands=BANDS)))["Band"]
     assert said == (
-        "total cost 40k to 60k USD, outlay 10k to 30k USD, survival gap 0 to 10 USD: 5 % to 95 % quantile of 60 "
-        "samples of 1 uncertain number, each with its own best plan; 90 % survive everything"
+        "total cost 40k to 60k USD, median 50k; outlay 10k to 30k USD, median 20k; survival gap 0 to 10 USD, median 0: "
+        "5 % to 95 % quantile of 60 samples of 1 uncertain number, each with its own best plan; 90 % survive everything"
     )
     kept = replace(BANDS, gap=Spread(0, 0, 0, 0))
     said = dict(facts(instance, replace(result, bands=kept)))["Band"]
-    assert said.startswith("total cost 40k to 60k USD, outlay 10k to 30k USD, no survival gap: 5 % to 95 % quantile")
+    assert "outlay 10k to 30k USD, median 20k; no survival gap: 5 % to 95 % quantile" in said
     assert not list(band_words(instance.replacing(ranges={}), None))
 
 
@@ -146,8 +146,9 @@ def test_the_answer_says_on_which_side_of_its_band_a_figure_lies(
                    if "in their ranges" in each]  # fmt: skip
     assert first == (
         "With all numbers anywhere in their ranges the best plans come to (5 % to 95 % of samples, this plan in "
-        f"brackets): total cost {low / 1e3:g}k to {high / 1e3:g}k USD (50k), outlay {least / 1e3:g}k to "
-        f"{most / 1e3:g}k USD (20k), survival gap 0 to 10 USD (0)."
+        f"brackets): total cost {low / 1e3:g}k to {high / 1e3:g}k USD, median {high / 1e3:g}k (50k); "
+        f"outlay {least / 1e3:g}k to {most / 1e3:g}k USD, median {most / 1e3:g}k (20k); "
+        "survival gap 0 to 10 USD, median 0 (0)."
     ) + (f" This plan's {outside}." if outside else "")
 
 
@@ -217,10 +218,10 @@ def test_commands_compute_keep_and_show_bands(tmp_path: Path) -> None:
     again = json.loads(diversify("solve", str(file), "--json").stdout)["bands"]
     # A stored band belongs to the file and not to the one plan that was evaluated.
     assert again == computed | {"plan_survived": None}
-    shown = " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.split())
+    shown = " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.replace("│", " ").split())
     assert "5 % to 95 % quantile of 60 samples" in shown
     assert (folder / "bands.csv").read_text(encoding="utf-8").startswith("figure,plan [USD],p5 [USD],")
-    explained = " ".join(diversify("explain", str(file)).stdout.split())
+    explained = " ".join(diversify("explain", str(file)).stdout.replace("│", " ").split())
     assert "5 % to 95 % quantile of 60 samples" in explained
     assert json.loads(diversify("explain", str(file), "--json").stdout)["plan"]["bands"] == again
     brief = tmp_path / "brief.md"

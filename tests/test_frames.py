@@ -3,6 +3,7 @@
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -90,8 +91,32 @@ def test_costs_and_gap_follow_from_the_frames_alone() -> None:
     # The search proves its gap to a millionth.
     assert counted.sum() == pytest.approx(result.survival_gap, rel=1e-6)
     assert counted.groupby("shock").sum().max() == pytest.approx(result.worst_gap, rel=1e-9)
+    # A shock without a probability has none: 0 would say that it cannot happen.
+    (unlikely,) = so.solve(so.load(TINY, ["shocks.embargo.start=2027"])).frames.survival["probability"]
+    assert math.isnan(unlikely)
     # Each shock lasts as long as its periods say.
     assert shocks.loc["embargo@2027", ["first", "last"]].tolist() == ["2027", "2028"]
+
+
+def test_sales_stand_below_the_costs_that_are_net_of_them() -> None:
+    """Of 30 t a year 20 are served and 10 sold at 50 USD a tonne, in three years."""
+    data: dict[str, Any] = {
+        "name": "sales",
+        "horizon": {"start": 2027, "end": 2029, "step": "year"},
+        "commodities": {"ore": {}, "sold": {}},
+        "processes": {
+            "mine": {"region": "home", "output": {"ore": 1}, "capacity": 30, "cost": 10},
+            "trade": {"region": "home", "input": {"ore": 1}, "output": {"sold": 1}, "capacity": 10, "cost": -50},
+        },
+        "demands": {"all": {"commodity": "ore", "quantity": 20, "shortage_cost": 1000}},
+    }
+    result = so.solve(so.read(data))
+    assert result.costs["operation"] == pytest.approx(3 * (30 * 10 - 10 * 50))
+    assert result.frames.frame("costs").note == "Operation is net of 1,500 USD of sales, at costs below 0."
+    assert result.frames.frame("dependence").note.startswith("Shares of what is made for this demand and for sale, not")
+    del data["processes"]["trade"]
+    unsold = so.solve(so.read(data))
+    assert not unsold.frames.frame("costs").note
 
 
 @pytest.mark.parametrize("weight", [1, 0.5])

@@ -43,6 +43,7 @@ from optimizer.results.result import Result
 from optimizer.studies.frames import decisions_frame, stack_over_futures
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements_result import Requirements
+from optimizer.studies.supply_chain import production_words
 from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 from optimizer.units import short
@@ -273,7 +274,7 @@ def _concentration_sheet(instance: Instance, result: Result) -> OutputSheet:
                *(FrameColumn(c, head, "share", "percent") for c, head in heads.items()))  # fmt: skip
     chart = Chart("line", "Share of the largest region", "share of production", tuple(range(1, len(columns))), "0%",
                   dashed=(len(columns) - 1,))  # fmt: skip
-    note = f"Of what is made for this demand in the baseline, by the largest region. Money: {result.currency}."
+    note = f"Of {production_words(instance)} in the baseline, by the largest region. Money: {result.currency}."
     return OutputSheet(Frame.of_rows("concentration", "How concentrated supply is", columns, rows, note), chart)
 
 

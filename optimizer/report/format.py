@@ -305,12 +305,12 @@ def band_words(
 ) -> Iterator[tuple[str, str]]:
     """Yield a label and a text on the bands of figures over samples, and on the plan's `own` figures outside them."""
     if bands is not None:
-        parts = [f"{label} {between(each.p5, each.p95, instance.money)}" if each.p95 > 0 else f"no {label}"
-                 for label, each in bands.figures]  # fmt: skip
+        parts = [f"{label} {between(each.p5, each.p95, instance.money)}, median {si(each.p50)}" if each.p95 > 0
+                 else f"no {label}" for label, each in bands.figures]  # fmt: skip
         where = f"5 % to 95 % quantile of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
         tail += "" if bands.plan_survived is None else f"; this plan, held as it is, in {percent(bands.plan_survived)}"
-        yield "Band", "; ".join([f"{', '.join(parts)}: {where}, {tail}", *bands.outside(own)])
+        yield "Band", "; ".join([f"{'; '.join(parts)}: {where}, {tail}", *bands.outside(own)])
     elif instance.uncertain:
         what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
         yield "Band", f"not computed: {what}; solve --bands draws samples of them"

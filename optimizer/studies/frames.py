@@ -20,7 +20,7 @@ from optimizer.results.saved import bought_in_samples_frame, list_commitments
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
 from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, POINTS, rule_name
 from optimizer.studies.purchases import Purchase, first_start_words, in_force_words, outlay_note, purchases, ramp_words
-from optimizer.studies.supply_chain import supply_shares
+from optimizer.studies.supply_chain import production_words, sellers, supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -35,9 +35,9 @@ def result_frames(result: Result) -> Frames:
             "purchased": lambda: stocks_by_period_frame(instance, result, "purchased", result.plan.fills),
             "survival": lambda: survival_frame(instance, result),
             "services": lambda: services_frame(result),
-            "dependence": lambda: _dependence_frame("dependence", result.shares),
+            "dependence": lambda: _dependence_frame(instance, "dependence", result.shares),
             "yearly_dependence": lambda: yearly_dependence_frame(instance, result),
-            "costs": lambda: costs_frame(result),
+            "costs": lambda: costs_frame(instance, result),
             "outlays": lambda: outlays_frame(instance, result),
             "limits": lambda: limits_frame(instance, result),
             "actual": lambda: actual_frame(result.actual),
@@ -168,7 +168,7 @@ def _baseline_cost_in_windows(instance: Instance, result: Result) -> dict[str, f
 
 
 def _of_whole_shock(outcome: Outcome) -> tuple[Any, ...]:
-    return outcome.first, outcome.last, outcome.probability, outcome.excused, outcome.cost
+    return outcome.first, outcome.last, outcome.probability or None, outcome.excused, outcome.cost
 
 
 def _service_columns() -> tuple[FrameColumn, ...]:
@@ -200,7 +200,7 @@ def services_frame(result: Result) -> Frame:
     return Frame.of_rows("services", "Each segment's worst", columns, rows)
 
 
-def _dependence_frame(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
+def _dependence_frame(instance: Instance, name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
     columns = (
         FrameColumn("commodity", form="name", is_index=True),
         FrameColumn("year", form="year", is_index=True),
@@ -215,7 +215,7 @@ def _dependence_frame(name: str, shares: Mapping[str, Iterable[SourceShare]]) ->
         for share in some
         for region, part in share.regions.items()
     )
-    note = "Shares of what is made for this demand, not of world production, in years without a shock. "
+    note = f"Shares of {production_words(instance)}, not of world production, in years without a shock. "
     note += "HHI: concentration, 0 to 1; what has no region is one."
     title = "Dependence" if name == "yearly_dependence" else "Dependence in the first and the last year"
     return Frame.of_rows(name, title, columns, rows, note)
@@ -224,10 +224,10 @@ def _dependence_frame(name: str, shares: Mapping[str, Iterable[SourceShare]]) ->
 def yearly_dependence_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of dependence in every year of the horizon; its columns are those of ``dependence``."""
     shares = {} if result.baseline is None else supply_shares(instance, result.baseline, instance.horizon.years)
-    return _dependence_frame("yearly_dependence", shares)
+    return _dependence_frame(instance, "yearly_dependence", shares)
 
 
-def costs_frame(result: Result) -> Frame:
+def costs_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of costs, a row for each part of the total cost; the parts add up to it."""
     total = result.total_cost
     columns = (
@@ -240,7 +240,19 @@ def costs_frame(result: Result) -> Frame:
         for part, amount in result.costs.items()
         if abs(amount) > ROUNDING * abs(total)
     )
-    return Frame.of_rows("costs", "Cost, present value", columns, rows)
+    return Frame.of_rows("costs", "Cost, present value", columns, rows, _sales_note(instance, result))
+
+
+def _sales_note(instance: Instance, result: Result) -> str:
+    """Return a note on sales in the baseline (at costs below 0), of which operation is net; empty without sales."""
+    horizon, flows, sold = instance.horizon, result.baseline, 0.0
+    if flows is None:
+        return ""
+    for name in sellers(instance):
+        cost = instance.activities[name].cost
+        earned = [max(0.0, -cost.at(horizon.year(t))) * instance.discount(t) for t in horizon.periods]
+        sold += math.sumprod(earned, flows[name, "activity"])
+    return f"Operation is net of {si(sold, result.money)} of sales, at costs below 0." if sold > 0 else ""
 
 
 def outlays_frame(instance: Instance, result: Result) -> Frame:

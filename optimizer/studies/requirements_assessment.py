@@ -21,7 +21,7 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows, Outcome
 from optimizer.results.result import Result
 from optimizer.studies.shocks import shock_rows
-from optimizer.studies.supply_chain import supply_shares
+from optimizer.studies.supply_chain import production_words, supply_shares
 from optimizer.units import short
 
 if TYPE_CHECKING:
@@ -151,9 +151,8 @@ def chain_frame(found: "Requirements") -> Frame:
         made_of = ", ".join(display_name(found.instance, i) for i in inputs)
         first, last = _largest_maker(nothing, c, years[0]), _largest_maker(nothing, c, years[1])
         rows.append((c, made_of, len(makers), *first, *last[:2], *_largest_maker(planned, c, years[1])))
-    note = (
-        "Shares of what is made for this demand in the baseline, not of world production. HHI: concentration, 0 to 1."
-    )
+    note = f"Shares of {production_words(found.instance)} in the baseline, not of world production. "
+    note += "HHI: concentration, 0 to 1."
     return Frame.of_rows("chain", "Supply chain of each material", columns, rows, note)
 
 

@@ -310,6 +310,16 @@ def actual_outputs(instance: Instance, baseline: Flows) -> tuple[ActualOutput, .
     return tuple(found)
 
 
+def sellers(instance: Instance) -> list[str]:
+    """Return the names of the activities that sell what they take or make: their cost is below 0 in some year."""
+    return [name for name, activity in instance.activities.items() if min(activity.cost.values) < 0]
+
+
+def production_words(instance: Instance) -> str:
+    """Return what the shares of production are shares of: what is sold on counts as well."""
+    return "what is made for this demand" + " and for sale" * bool(sellers(instance))
+
+
 def supply_shares(
     instance: Instance, baseline: Flows, years: Collection[int] = ()
 ) -> dict[str, tuple[SourceShare, ...]]:

@@ -458,11 +458,11 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
     if isinstance(result, Result) and (bands := result.bands) is not None:
         own = result.total_cost, result.outlay, result.survival_gap
         parts = [
-            f"{label} {si(spread.p5)} to {si(spread.p95, result.money)} ({si(value)})"
+            f"{label} {si(spread.p5)} to {si(spread.p95, result.money)}, median {si(spread.p50)} ({si(value)})"
             for (label, spread), value in zip(bands.figures, own, strict=True)
         ]
         said = "With all numbers anywhere in their ranges the best plans come to (5 % to 95 % of samples, this plan in "
-        said += f"brackets): {', '.join(parts)}."
+        said += f"brackets): {'; '.join(parts)}."
         yield " ".join([said, *(f"{word[:1].upper()}{word[1:]}." for word in bands.outside(own))])
 
 

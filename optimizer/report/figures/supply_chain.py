@@ -25,7 +25,7 @@ from optimizer.report.figures.canvas import (
 from optimizer.report.format import DEPENDENCE, full_name, percent
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.supply_chain import Chain, ChainPlace, chain
+from optimizer.studies.supply_chain import Chain, ChainPlace, chain, production_words
 from optimizer.units import fixed, si
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ def draw_dependence(
         panel.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
         panel.set_xticks(years[:: max(1, len(years) // 4)])
     handles = _region_handles(instance, colours, [region for region in colours if region in seen])
-    add_footer(canvas, "Share of what is made for this demand in the baseline; dashed: "
+    add_footer(canvas, f"Share of {production_words(instance)} in the baseline; dashed: "
          f"{percent(DEPENDENCE)} from one region. HHI: concentration, 0 to 1, in the first and last year. "
          f"{of_plan(result)}", handles)  # fmt: skip
     return canvas

@@ -50,6 +50,7 @@ from optimizer.results.plan import Outcome, Service, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.shocks import RowOutcome, row_outcomes, serves_all, shock_rows, worst_rows
+from optimizer.studies.supply_chain import production_words
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
 
@@ -418,8 +419,8 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
 
 def _dependence_caption(instance: Instance, hidden: int) -> str:
     is_nowhere = any(each.region is None for each in instance.activities.values())
-    caption = "Shares of what is made for this demand, not of world production, in years without a shock. In these, a "
-    caption += "plant dearer than imports may stand idle. "
+    caption = f"Shares of {production_words(instance)}, not of world production, in years without a shock. In these, "
+    caption += "a plant dearer than imports may stand idle. "
     caption += f"HHI: concentration, 0 to 1{', with what has no region counted as one' * is_nowhere}. "
     caption += f"! more than {percent(DEPENDENCE)} from {one_region(instance)}."
     no_region = one_region(instance).replace("one ", "any ", 1)
@@ -456,9 +457,9 @@ def costs_table(instance: Instance, result: Result) -> Table | None:
     frame = result.frames.frame("costs")
     if not len(frame):
         return None
-    is_saved = result.costs.get("expected shocks", 0.0) < 0
+    saved = BELOW_ZERO if result.costs.get("expected shocks", 0.0) < 0 else ""
     heads = {"present_value": result.currency, "share": "Share"}
-    shown = screen_table(instance, frame, caption=BELOW_ZERO if is_saved else None, heads=heads)
+    shown = screen_table(instance, frame, caption=" ".join(filter(None, (frame.whole_note, saved))), heads=heads)
     shown.add_section()
     shown.add_row("total", si(result.total_cost, digits=4), "100.0 %", style="bold")
     return shown
