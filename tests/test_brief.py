@@ -203,6 +203,24 @@ def test_a_grade_alone_names_no_source() -> None:
     assert found["options.plant.capex"] == "source"
 
 
+def test_as_said_above_rests_on_what_is_said_of_the_field() -> None:
+    above = {
+        "place": ["options"],
+        "value": None,
+        "text": "Plants.\nramp: half a year, an assumption;\nsee ranges\ncost: 3 x 12",
+    }
+    keys = ("ramp", "cost", "capex")
+    comments = [{"place": ["options", "plant", key], "value": None, "text": "as said above"} for key in keys]
+    plant = {"ramp": [0.5, 0.8], "cost": 36, "capex": 120}
+    found = {each.path: each.basis for each in find_numbers({"options": {"plant": plant}}, [above, *comments])}
+    assert found == {
+        "options.plant.ramp.0": "assumption",
+        "options.plant.ramp.1": "assumption",
+        "options.plant.cost": "derived",
+        "options.plant.capex": "derived",
+    }
+
+
 @pytest.mark.parametrize(
     ("heading", "basis"),
     [
