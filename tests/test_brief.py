@@ -207,7 +207,7 @@ def test_as_said_above_rests_on_what_is_said_of_the_field() -> None:
     above = {
         "place": ["options"],
         "value": None,
-        "text": "Plants.\nramp: half a year, an assumption;\nsee ranges\ncost: 3 x 12",
+        "text": "Plants. ramp: half a year, an assumption; see ranges. cost: 3 x 12",
     }
     keys = ("ramp", "cost", "capex")
     comments = [{"place": ["options", "plant", key], "value": None, "text": "as said above"} for key in keys]

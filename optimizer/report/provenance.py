@@ -8,7 +8,7 @@ at an object that contains the number (`find_numbers`). Its basis is
                  comment cites one: a grade such as (USGS 2026, A), or an address; or it names a table, such as "price
                  table", and another comment begins with that and cites sources
     derived      any other comment: it points to another number, gives the arithmetic, names a source without a grade;
-                 "as said above" has the basis of the paragraphs that begin with the name of the field (``ramp: …``)
+                 "as said above" has the basis of what comments say after the name of the field (``ramp: …``)
     unexplained  there is no comment, or a grade alone, such as (B): it names no source
 
 Years, lengths of shocks, and the values 0 and 1 (none, all, one t a t) are left out: they define the question.
@@ -38,8 +38,6 @@ from optimizer.units import parse_amount, short, si, si_down
 SOURCE_FIELDS = ("source", "note")
 
 NumberPlace = tuple[str, ...]
-# A paragraph of a comment that begins with the name of a field, up to the next.
-_PARAGRAPH = re.compile(r"^(\w+): (.*?)(?=^\w+: |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def head_comment(result: Result) -> str:
@@ -317,11 +315,10 @@ class BasisShares:
 def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]]) -> tuple[SourcedNumber, ...]:
     """Return the numbers of an instance given as a mapping, each with its basis."""
     said: dict[NumberPlace, list[str]] = {}
-    above = _paragraphs_by_field(str(each["text"]) for each in comments)
+    above = _said_above(comments)
     for each in comments:
         place, text = tuple(map(str, each["place"])), str(each["text"])
-        is_pointer = text.lower().startswith("as said above")
-        said.setdefault(place, []).append(above.get(place[-1], text) if is_pointer and place else text)
+        said.setdefault(place, []).append(above.get(place[-1], text) if _is_pointer(text) and place else text)
     ranges, tables = data.get("ranges") or {}, _cited_tables(text for texts in said.values() for text in texts)
     return tuple(
         SourcedNumber(
@@ -359,11 +356,21 @@ def _is_data(value: Any) -> bool:
         return False
 
 
-def _paragraphs_by_field(texts: Iterable[str]) -> dict[str, str]:
-    """Return what comments say of a field in paragraphs that begin with its name (``ramp: …``), by field."""
-    found: dict[str, str] = {}
-    for field, text in (pair for each in texts for pair in _PARAGRAPH.findall(each)):
-        found[field] = f"{found.get(field, '')} {text}".strip()
+def _is_pointer(text: str) -> bool:
+    return text.lower().startswith("as said above")
+
+
+def _said_above(comments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what comments say after the name of a field that others point to (``ramp: …``), by field."""
+    fields = {
+        re.escape(str(each["place"][-1])) for each in comments if each["place"] and _is_pointer(str(each["text"]))
+    }
+    name, found = rf"\b({'|'.join(sorted(fields))}): ", dict[str, str]()
+    for each in comments if fields else ():
+        # Names and what follows them take turns, after what stands before the first name.
+        parts = re.split(name, str(each["text"]))[1:]
+        for field, text in zip(parts[::2], parts[1::2], strict=True):
+            found[field] = f"{found.get(field, '')} {text}".strip()
     return found
 
 
