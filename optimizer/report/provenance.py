@@ -314,11 +314,7 @@ class BasisShares:
 
 def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]]) -> tuple[SourcedNumber, ...]:
     """Return the numbers of an instance given as a mapping, each with its basis."""
-    said: dict[NumberPlace, list[str]] = {}
-    above = _said_above(comments)
-    for each in comments:
-        place, text = tuple(map(str, each["place"])), str(each["text"])
-        said.setdefault(place, []).append(above.get(place[-1], text) if _is_pointer(text) and place else text)
+    said = _texts_by_place(comments)
     ranges, tables = data.get("ranges") or {}, _cited_tables(text for texts in said.values() for text in texts)
     return tuple(
         SourcedNumber(
@@ -356,21 +352,29 @@ def _is_data(value: Any) -> bool:
         return False
 
 
+def _texts_by_place(comments: Sequence[Mapping[str, Any]]) -> dict[NumberPlace, list[str]]:
+    """Return the texts of comments by place, "as said above" replaced by what is said there."""
+    said: dict[NumberPlace, list[str]] = {}
+    for each in comments:
+        said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
+    above = _said_above(said)
+    for place, texts in said.items():
+        texts[:] = [above.get(place[-1], text) if place and _is_pointer(text) else text for text in texts]
+    return said
+
+
 def _is_pointer(text: str) -> bool:
     return text.lower().startswith("as said above")
 
 
-def _said_above(comments: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _said_above(comments: Mapping[NumberPlace, Sequence[str]]) -> dict[str, str]:
     """Return what comments say after the name of a field that others point to (``ramp: …``), by field."""
-    fields = {
-        re.escape(str(each["place"][-1])) for each in comments if each["place"] and _is_pointer(str(each["text"]))
-    }
+    fields = {re.escape(place[-1]) for place, texts in comments.items() if place and any(map(_is_pointer, texts))}
     name, found = rf"\b({'|'.join(sorted(fields))}): ", dict[str, str]()
-    for each in comments if fields else ():
-        # Names and what follows them take turns, after what stands before the first name.
-        parts = re.split(name, str(each["text"]))[1:]
-        for field, text in zip(parts[::2], parts[1::2], strict=True):
-            found[field] = f"{found.get(field, '')} {text}".strip()
+    # Names and what follows them take turns, after what stands before the first name.
+    parts = [part for texts in comments.values() for text in texts for part in re.split(name, text)[1:] if fields]
+    for field, text in zip(parts[::2], parts[1::2], strict=True):
+        found[field] = f"{found.get(field, '')} {text}".strip()
     return found
 
 
