@@ -370,9 +370,11 @@ def _is_pointer(text: str) -> bool:
 def _said_above(comments: Mapping[NumberPlace, Sequence[str]]) -> dict[str, str]:
     """Return what comments say after the name of a field that others point to (``ramp: …``), by field."""
     fields = {re.escape(place[-1]) for place, texts in comments.items() if place and any(map(_is_pointer, texts))}
+    if not fields:
+        return {}
     name, found = rf"\b({'|'.join(sorted(fields))}): ", dict[str, str]()
     # Names and what follows them take turns, after what stands before the first name.
-    parts = [part for texts in comments.values() for text in texts for part in re.split(name, text)[1:] if fields]
+    parts = [part for texts in comments.values() for text in texts for part in re.split(name, text)[1:]]
     for field, text in zip(parts[::2], parts[1::2], strict=True):
         found[field] = f"{found.get(field, '')} {text}".strip()
     return found

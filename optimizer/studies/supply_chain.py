@@ -248,8 +248,9 @@ class _ChainBuilder:
                 taken = activity.input[commodity] * self._flow_rate("activity", name)
                 found[self._activity_place(activity.stage, activity.region)] += taken
         for o, flow in self.others:
-            given_back = ChainPlace(f"taken:{flow.label}", "flow", self.end, owner=flow.label)
-            place = given_back if flow.serves is None else self.substitutes
+            place = self.substitutes
+            if flow.serves is None:  # A loan that is given back, say.
+                place = ChainPlace(f"taken:{flow.label}", "flow", self.end, owner=flow.label)
             found[place] += flow.takes.get(commodity, 0.0) * self._flow_rate(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
