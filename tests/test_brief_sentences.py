@@ -331,12 +331,12 @@ def test_a_hidden_segment_below_its_floor_only_in_a_sample_that_may_fail_is_told
     ("cost", "rules", "said"),
     [
         (0.0, 0, "nothing more goes unserved"),
-        (-500.0, 0, "nothing more goes unserved"),
-        (500.0, 0, "nothing more goes unserved; it costs 500 USD more"),
+        (-500.0, 0, "nothing more goes unserved; the plan costs 500 USD less"),
+        (500.0, 0, "nothing more goes unserved; the plan costs 500 USD more"),
         (
             500.0,
             1,
-            "nothing more goes unserved; it costs 500 USD more; it breaks 1 rule of the file (policy: is broken)",
+            "nothing more goes unserved; the plan costs 500 USD more; it breaks 1 rule of the file (policy: is broken)",
         ),
     ],
 )
@@ -344,6 +344,29 @@ def test_a_delay_that_harms_no_shock_says_what_it_costs(cost: float, rules: int,
     broken = (Finding("file", None, "policy", "is broken", "Keep it."),) * rules
     delay = Delay(("plant",), (), None, 0.0, 0.0, 0.0, 0.0, cost, broken)
     assert delay_text(*solved(), delay) == said
+
+
+def test_a_delay_that_costs_more_and_leaves_more_below_floors_says_both() -> None:
+    delay = Delay(("plant",), (), "embargo", 100.0, 1.0, 1.0, 100.0, 500.0)
+    assert delay_text(*solved(), delay).endswith("; the plan costs 500 USD more")
+    # What is saved by serving less is no advantage.
+    assert "costs" not in delay_text(*solved(), replace(delay, cost=-500.0))
+
+
+def test_a_budget_that_the_file_assumes_is_not_printed_as_a_fact() -> None:
+    instance, result = solved(policy={"budget": 1e9})
+    for text, said in (("assumption: ten times the outlay", ", an assumption of the file,"), ("the act of 2026", "")):
+        comments = ({"place": ("policy", "budget"), "text": text, "value": 1e9},)
+        notes = " ".join(make_brief(instance, replace(result, comments=comments)).notes)
+        assert f"USD of the budget{said} is left" in notes
+
+
+def test_shocks_without_a_probability_count_alike() -> None:
+    cut = {"cuts": [{"process": "imports", "severity": 0.5}], "start": 2027, "months": 12}
+    said = "None of them has a probability in the file: all count alike, likely or not."
+    for probability, is_said in (({}, True), ({"probability": 0.1}, False)):
+        part = brief_of(shocks={"one": cut | probability, "two": cut})["parts"]["survival"]
+        assert (said in " ".join(part["sentences"])) is is_said
 
 
 def test_a_rule_that_a_delay_breaks_is_named_by_the_option_in_words() -> None:

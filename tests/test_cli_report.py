@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 from typer.testing import CliRunner
 
 import optimizer as so
@@ -93,6 +94,35 @@ def test_sources_are_those_of_the_plan_file_or_of_the_file_given(plan: str, tmp_
     with_it = json.loads(CliRunner().invoke(app, [*line, "--instance", str(other)]).stdout)
     assert "said at the end" in str(with_it["sources"])
     assert "said at the end" not in str(without["sources"])
+
+
+def test_comments_of_a_file_that_is_another_instance_carry_a_warning(plan: str, tmp_path: Path) -> None:
+    """Its sources may be of other numbers than the plan's: the budget is 20M in the plan. The exit code stays."""
+    other, page = tmp_path / "other.yaml", tmp_path / "page.md"
+    other.write_text(Path(TINY).read_text().replace("{budget: 20M}", "{budget: 30M}"))
+    done = CliRunner().invoke(app, ["report", plan, "--quick", "-o", str(page), "--instance", str(other)])
+    said = f"{other}, whose comments are shown, is another instance than that of the plan: "
+    said += "policy.budget: 20M in the plan, 30M in the file."
+    assert done.exit_code == 0
+    assert said in " ".join(done.stderr.split())
+    assert said in page.read_text().replace("\\", "")
+    done = CliRunner().invoke(app, ["report", plan, "--quick", "-o", str(page), "--instance", str(TINY)])
+    assert "another instance" not in done.stderr
+
+
+def test_brief_page_workbook_and_check_name_one_hash(plan: str, tmp_path: Path) -> None:
+    found = json.loads(CliRunner().invoke(app, ["check", str(TINY), "--json"]).stdout)[0]["hash"]
+    made = json.loads(
+        CliRunner().invoke(app, ["report", plan, "--quick", "-o", str(tmp_path / "x.md"), "--json"]).stdout
+    )
+    (said,) = [each for each in made["brief"]["parts"]["confidence"]["sentences"] if "hash" in each]
+    assert f"from the instance with the hash {found[:16]} (SHA-256, its first 16 digits)" in said
+    assert said.startswith(f"Made by diversify {so.__version__} (")
+    assert ["Instance hash", f"SHA-256 {found}"] in made["record"]
+    assert found[:16] in CliRunner().invoke(app, ["check", str(TINY)]).stdout
+    book = tmp_path / "plan.xlsx"
+    assert CliRunner().invoke(app, ["report", plan, "--quick", "-o", str(book)]).exit_code == 0
+    assert ("instance hash (SHA-256)", found) in list(load_workbook(book)["run"].iter_rows(max_col=2, values_only=True))
 
 
 def test_a_workbook_is_not_written_over_an_instance(plan: str, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def command(
 def _summarise(file: str, made: inputs.InstanceInput, *, json: bool, every: bool) -> dict[str, object]:
     from dataclasses import asdict, replace
 
+    from optimizer.report.provenance import fingerprint
     from optimizer.report.tables.checks import fallback_words, shortage_words
     from optimizer.studies.summary import summarise
 
@@ -58,4 +59,5 @@ def _summarise(file: str, made: inputs.InstanceInput, *, json: bool, every: bool
         from optimizer.report.tables.render import show
 
         show(summary_parts, summary, apart=False, file=file, instance=made.instance, every=every)
-    return {"file": file, "ok": True, "findings": [vars(each) for each in made.warnings], **asdict(summary)}
+    known = {"file": file, "ok": True, "hash": fingerprint(made.instance.to_dict())}
+    return {**known, "findings": [vars(each) for each in made.warnings], **asdict(summary)}

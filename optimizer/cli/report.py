@@ -123,7 +123,7 @@ def _parse_budgets(text: str, *, quick: bool) -> list[float]:
 
 def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
     """Write a plan as a page, a brief or a workbook, and end."""
-    from optimizer.report.document import ReportParts
+    from optimizer.report.document import ReportParts, other_file_warnings
     from optimizer.report.narrative import answer_sentence
     from optimizer.solver import Clock
     from optimizer.studies.verify import audit_warnings
@@ -138,12 +138,13 @@ def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, request, clock)
         made, studied = page_studies.split_studies(names, made)
-        parts = ReportParts(instance, result, made["budgets"], made["delays"], made.values(), studied, doubts)
+        warnings = (*doubts, *other_file_warnings(result, request.comments))
+        parts = ReportParts(instance, result, made["budgets"], made["delays"], made.values(), studied, warnings)
         parts = replace(parts, is_quick=request.quick, shown=made["shown"], pictures=made["pictures"])
         if request.form in BRIEF_FORMS and not request.json and "explain" in names:
             _report_unused(instance, result, made.get("explain"))
         stopped = clock.interrupted or (clock.limit is not None and _is_cut(instance, result, made, studied))
-        _end_with_report(parts, request, answer_sentence(instance, result), stopped=stopped)
+        _end_with_report(parts, request, answer_sentence(instance, result), stopped=stopped, disagrees=bool(doubts))
 
 
 def _report_unused(instance: "Instance", result: "Result", found: "Explanation | None") -> None:
@@ -262,7 +263,7 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     """Write a plan of several futures, which has no plans of other budgets, and end."""
     from optimizer.instance.reading import instance_of
     from optimizer.io.load import comments_of, open_document
-    from optimizer.report.document import ReportParts
+    from optimizer.report.document import ReportParts, other_file_warnings
     from optimizer.report.tables.futures import futures_headline
     from optimizer.solver import Clock, Settings
     from optimizer.studies.verify import audit_warnings
@@ -284,9 +285,11 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     settings = Settings(accuracy=request.accuracy).within(clock)
     with inputs.plan_that_fits(request.source, doubts):
         delays, is_whole = ({}, True) if request.quick or is_interrupted else _futures_delays(result, settings, clock)
-        parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments)
+        warnings = (*doubts, *other_file_warnings(result, request.comments))
+        parts = ReportParts(instance, result, None, delays, made.values(), studied, warnings, comments)
         stopped = clock.interrupted or not is_whole or any(each.is_stopped for each in studied)
-        _end_with_report(parts, request, f"{result.title}: {futures_headline(result)}", stopped=stopped)
+        answer = f"{result.title}: {futures_headline(result)}"
+        _end_with_report(parts, request, answer, stopped=stopped, disagrees=bool(doubts))
 
 
 def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock") -> "tuple[DelaysByFuture, bool]":
@@ -337,7 +340,9 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return common.with_comments(result, str(instance))
 
 
-def _end_with_report(parts: "ReportParts", request: _Request, answer: str, *, stopped: bool) -> NoReturn:
+def _end_with_report(
+    parts: "ReportParts", request: _Request, answer: str, *, stopped: bool, disagrees: bool
+) -> NoReturn:
     """Write the report, even if the audit disagrees with the plan, which is printed last and sets the exit code."""
     from optimizer.report.document import make_document
     from optimizer.report.screen import Screen
@@ -354,7 +359,7 @@ def _end_with_report(parts: "ReportParts", request: _Request, answer: str, *, st
         common.print_message("The search was stopped: what was not known by then is left out.")
     for doubt in parts.warnings:
         common.print_message(doubt)
-    common.end_with_plan(parts.result, is_stopped=stopped, disagrees=bool(parts.warnings))
+    common.end_with_plan(parts.result, is_stopped=stopped, disagrees=disagrees)
 
 
 # Stockpile requirements

@@ -1,5 +1,6 @@
 """diversify verify: recompute a saved plan, or one that somebody wrote or changed by hand."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,9 @@ def command(
     prove: Annotated[
         bool, options.search_option("--prove", help="Also solve again; compare bounds and status.")
     ] = False,
+    instance_: Annotated[
+        Path | None, options.search_option("--instance", metavar="FILE", help="Compare its instance with this one.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Recompute every figure of a saved plan.
@@ -27,6 +31,7 @@ def command(
     Manual:  docs/how-to/verify.md
     """
     from optimizer.instance.reading import read
+    from optimizer.report.tables.checks import value_differences
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.studies.verify import verify
@@ -41,14 +46,15 @@ def command(
             param_hint="--prove",
         )
     instance = read(result.data, plan)
+    differ = value_differences(result, instance_)
     with common.display(instance.money) as listener:
         found = verify(instance, result, extent, listener=listener)
     if json:
-        common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
+        common.print_json(found.to_dict() | {"plan": plan, "status": result.status, "differences": differ})
     else:
         from optimizer.report.tables.checks import verification_parts
         from optimizer.report.tables.render import show
 
-        show(verification_parts, found, apart=False, plan=plan, result=result)
+        show(verification_parts, found, apart=False, plan=plan, result=result, file=instance_, differ=differ)
     # The exit code of plans that do not survive also means that a plan was not recomputed completely.
-    common.end(survives=not found.lines_not_recomputed, disagrees=not found.ok)
+    common.end(survives=not found.lines_not_recomputed, disagrees=bool(not found.ok or differ))

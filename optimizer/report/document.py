@@ -43,6 +43,7 @@ from optimizer.report.html.sections import (
 )
 from optimizer.report.provenance import sources, with_file
 from optimizer.report.study_narrative import view_of
+from optimizer.report.tables.checks import value_differences
 from optimizer.report.tables.futures import (
     futures_facts,
     futures_headline,
@@ -187,6 +188,7 @@ def write_report(
     _require_studies_of(result, several)
     result, comments = _with_comments(result, instance_file)
     sections, warnings = [section_of(study, result) for study in several], audit_warnings(instance, result)
+    warnings += other_file_warnings(result, instance_file)
     parts = ReportParts(instance, result, studies=several, sections=sections, warnings=warnings, comments=comments)
     parts = replace(parts, is_quick=False, is_of_python=True)
     if isinstance(result, FuturesResult):
@@ -229,6 +231,16 @@ def _with_comments(
         return result, ()
     comments = comments_of(open_document(arguments.file_path("instance_file", file)).file)
     return replace(result, comments=comments) if isinstance(result, Result) else result, comments
+
+
+def other_file_warnings(result: Result | FuturesResult, file: str | Path | None) -> tuple[str, ...]:
+    """Return one warning if a plan is of another instance than the file that its comments are taken from."""
+    # What the run changed differs from its own file as well.
+    found = value_differences(result, None if result.changes else file)
+    if not found:
+        return ()
+    what = f"{file}, whose comments are shown, is another instance than that of the plan: {found[0]}"
+    return (f"{what}{f', and {plural(len(found) - 1, "more value")}' if len(found) > 1 else ''}.",)
 
 
 def futures_book(

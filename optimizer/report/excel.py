@@ -24,7 +24,7 @@ from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.format import DEPENDENCE, FULLY_SERVED, percent, shock_title
 from optimizer.report.narrative import plan_headline
-from optimizer.report.provenance import SETTING_NAMES, sources_frame, with_file
+from optimizer.report.provenance import SETTING_NAMES, fingerprint, sources_frame, with_file
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
 from optimizer.report.tables.plan import NO_FIGURE, facts_in_tables, margin_cell
 from optimizer.report.tables.render import (
@@ -306,6 +306,7 @@ def _flows_sheet(instance: Instance, result: Result) -> OutputSheet:
 def _run_sheet(result: Result | FuturesResult, which: str = "the plan") -> OutputSheet:
     gap = None if result.mip_gap is None else f"{short(100 * result.mip_gap)} %"
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
+    rows += [("instance hash (SHA-256)", fingerprint(result.data))]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items() if value != []]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     settings = {SETTING_NAMES.get(key, key): value for key, value in result.settings.items() if value is not None}

@@ -106,7 +106,7 @@ def sources_frame(instance: Instance, result: Result) -> Frame:
     heads = {"about": "", "value": "", "before": "In the file", "text": "What the file says"}
     columns = tuple(FrameColumn(name, label) for name, label in heads.items())
     note = "The comments, sources and notes of the instance file. Value: the one that the plan uses; in the file: what "
-    note += f"stands there, where the run changed it. Money in {result.currency}."
+    note += f"stands there, where it is something else. Money in {result.currency}."
     return Frame.of_rows("sources", "Where the numbers come from", columns, rows, note).without_empty("before")
 
 
@@ -166,6 +166,24 @@ def fingerprint(data: Mapping[str, Any]) -> str:
     """Return the SHA-256 of an instance's JSON with sorted keys and no spaces."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+# Digits of the hash that are printed; the page and JSON have all.
+_HASH_DIGITS = 16
+
+
+def hash_words(data: Mapping[str, Any]) -> str:
+    """Return the hash of an instance as it is printed."""
+    return f"{fingerprint(data)[:_HASH_DIGITS]} (SHA-256, its first {_HASH_DIGITS} digits)"
+
+
+def made_sentence(result: Result | FuturesResult) -> str:
+    """Return what made a plan, and from which instance."""
+    own, *others = result.versions.items()
+    seed = result.settings.get("seed")
+    used = ", ".join([*(f"{name} {number}" for name, number in others), *([] if seed is None else [f"seed {seed}"])])
+    made = f"Made by diversify {own[1]} ({used}) from the instance with the hash {hash_words(result.data)}"
+    return f"{made}; `diversify check FILE` prints that of a file."
 
 
 def run_facts(result: Result) -> tuple[tuple[str, str], ...]:

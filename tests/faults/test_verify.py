@@ -401,6 +401,26 @@ def test_verify_prints_what_it_leaves_out(plans: dict[str, Data], tmp_path: Path
     assert run("verify", written(plans["rich"], tmp_path), "--quick").exit_code == 0
 
 
+def test_a_plan_of_another_file_is_named_with_each_value_that_differs(
+    plans: dict[str, Data], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no option or shock depends on, the price of what nobody buys, passes every other check."""
+    monkeypatch.setenv("COLUMNS", "300")
+    file = tmp_path / "file.json"
+    file.write_text(json.dumps(data := dict(plans["rich"]["data"])), encoding="utf-8")
+    done = run("verify", plan := written(plans["rich"], tmp_path), "--quick", "--instance", file)
+    assert done.exit_code == 0
+    assert f"The plan is of the instance in {file}." in done.stdout
+    file.write_text(json.dumps({**data, "name": "other", "discount_rate": 0.11}), encoding="utf-8")
+    done = run("verify", plan, "--quick", "--instance", file)
+    words = f"The plan is of another instance than {file}, in 1 value. "
+    rate = data.get("discount_rate")
+    assert words + f"discount_rate: {rate} in the plan, 0.11 in the file" in " ".join(done.stdout.split())
+    assert done.exit_code == 1
+    said = json.loads(run("verify", plan, "--quick", "--instance", file, "--json").stdout)
+    assert (said["ok"], said["differences"]) == (True, [f"discount_rate: {rate} in the plan, 0.11 in the file"])
+
+
 def test_verify_prints_what_it_leaves_out_where_the_arithmetic_disagrees(
     plans: dict[str, Data], tmp_path: Path
 ) -> None:

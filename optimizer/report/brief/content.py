@@ -44,7 +44,7 @@ from optimizer.report.format import (
     proven_cost,
     uncertain_text,
 )
-from optimizer.report.provenance import value_as_is
+from optimizer.report.provenance import is_assumption, statements, value_as_is
 from optimizer.report.tables.budgets import note_on_attacks, tolerance_note
 from optimizer.report.tables.explain import repair_sentences
 from optimizer.report.tables.sensitivity import count_numbers, notes_on_bars, ranked_words, screening_note
@@ -90,11 +90,18 @@ def _on_money(
     if budget is None:
         yield from [" ".join(helps)] if helps else []
     elif budget - result.outlay > SHOWN_SHARE * budget:
-        said = f"{si(budget - result.outlay, result.money)} of the budget is left"
+        said = f"{si(budget - result.outlay, result.money)} of {_budget_words(instance, result)} is left"
         yield " ".join((f"{said}.", *helps)) if helps else f"{said}{why_unspent(instance, result)}."
     elif not result.survives:
         more = [*_with_more_money(instance, result, frontier), *helps]
         yield " ".join(more) or "Whether a larger budget leaves a smaller survival gap is not computed."
+
+
+def _budget_words(instance: Instance, result: Result) -> str:
+    """Return the budget in words, and whether the file calls the budget that the run has an assumption."""
+    stated = [each for each in statements(instance, result) if each.place == ("policy", "budget")]
+    is_assumed = any(each.before is None and is_assumption(each.text) for each in stated)
+    return "the budget, an assumption of the file," if is_assumed else "the budget"
 
 
 def _with_more_money(instance: Instance, result: Result, frontier: Frontier | None) -> Iterator[str]:

@@ -11,7 +11,7 @@ from optimizer.instance.derived import display_name, size_notes, spent_years
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
 from optimizer.report.format import between, dated_name, list_names, percent, plural
-from optimizer.report.provenance import BasisShares, audit_text, basis_of, find_numbers, weighted_basis
+from optimizer.report.provenance import BasisShares, audit_text, basis_of, find_numbers, made_sentence, weighted_basis
 from optimizer.report.tables.render import BELOW_ZERO, page_table
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -29,7 +29,7 @@ from optimizer.studies.purchases import (
     purchases,
     support_of_existing,
 )
-from optimizer.tolerances import NEGLIGIBLE
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 
 # Largest number of later orders, and of years with new money, that fit on one page.
@@ -57,7 +57,7 @@ UNDATED = "undated"
 ORDERED = "Ordered at start of"
 # The plan that buys nothing.
 NOTHING = "Do nothing"
-_MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a later order may do as well."
+_MONEY_AND_DATES = "Money: undiscounted outlay. Dates are of this plan; a later order or another option may do as well."
 
 
 @dataclass(frozen=True)
@@ -277,9 +277,11 @@ def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
 
 
 def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
+    more = f"; the plan costs {si(abs(delay.cost), result.money)} {'more' if delay.cost > 0 else 'less'}"
+    more *= abs(delay.cost) > SHOWN_SHARE * (result.outlay or abs(result.total_cost))
     if delay.shock is None:
-        more = f"; it costs {si(delay.cost, result.money)} more" if delay.cost > 0 else ""
         return f"nothing more goes unserved{more}"
+    more *= delay.cost > 0  # what is saved by leaving more unserved is no advantage
     where = f" in {dated_name(instance, instance.event(delay.shock))}"
     if delay.gap > NEGLIGIBLE * max(1.0, delay.shortage_cost):
         text = f"{si(delay.below_floor, 't')} more below floors, survival gap +{si(delay.gap, result.money)}{where}"
@@ -288,7 +290,7 @@ def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
     if delay.failed:
         fail = "fails" if len(delay.failed) == 1 else "fail"
         text += f"; {plural(len(delay.failed), 'shock')} that the plan survives then {fail}"
-    return text
+    return text + more
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:
@@ -420,7 +422,7 @@ def confidence_part(
     checked = "The arithmetic is not checked"
     if result.audit.get("rows"):
         checked = f"The arithmetic is checked: {audit_text(result.audit)}"
-    said = (*_range_sentence(result), f"{checked}; {proof}.")
+    said = (*_range_sentence(result), f"{checked}; {proof}.", made_sentence(result))
     numbers = find_numbers(result.data, comments)
     if not comments:
         missing = "Sources: the plan holds no comments of its file"

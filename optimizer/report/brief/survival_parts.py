@@ -124,6 +124,8 @@ def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShownRo
 def _kept_sentence(instance: Instance, result: Result, rows: Sequence[RowOutcome]) -> str:
     """Return how many shocks the plan survives, if any has a floor; a remark says that each of an entry counts."""
     each = " Each date, length or draw of a shock counts as one." if any(row.is_many for row in rows) else ""
+    if len(result.shocks) > 1 and not any(event.probability > 0 for event in instance.events):
+        each += " None of them has a probability in the file: all count alike, likely or not."
     kept = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')} survived"
     return f"{f'{kept}{may_fail_words(result)}' if has_floors(instance) else NO_FLOORS}.{each}"
 

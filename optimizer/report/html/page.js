@@ -31,7 +31,7 @@ function said(section, some) {
     make("thead", {}, make("tr", {}, ["About", "Value", "What is said"].map(head => make("th", {scope: "col"}, head)))),
     make("tbody", {}, some.map(source => make("tr", {},
       make("td", {}, source.owner || source.section, source.field ? make("small", {}, ` ${source.field}`) : ""),
-      make("td", {}, source.value || "–", source.before ? make("small", {}, ` (changed for this run; the file says ${source.before})`) : ""),
+      make("td", {}, source.value || "–", source.before ? make("small", {}, ` (the file says ${source.before})`) : ""),
       make("td", {}, source.text, source.origin === "comment" ? "" : make("small", {}, ` (${source.origin})`))))));
 }
 const assumptions = book.sources.filter(source => source.assumed).length;

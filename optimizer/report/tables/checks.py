@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -16,11 +17,15 @@ from optimizer.errors import Severity
 from optimizer.horizon import windowed
 from optimizer.instance.derived import NO_SHOCK_RULES, display_name, rules_in_force, size_text
 from optimizer.instance.document import get_value
+from optimizer.instance.edits import other_sections
 from optimizer.instance.ranges import find_places
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
+from optimizer.io.load import inspect_document
 from optimizer.io.yaml_text import dump_flow
 from optimizer.levers import KINDS
 from optimizer.report.format import committed_words, list_names, percent, plural
+from optimizer.report.provenance import hash_words, in_words
 from optimizer.report.tables.attack import adversary_words
 from optimizer.report.tables.plan import actual_table
 from optimizer.report.tables.render import cross_table, label_rows
@@ -70,7 +75,7 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
         + " (as the solver sees them)",
         "Bought without shocks": _bought_without_shocks(instance, summary),
     }
-    lines |= dict(committed_words(instance, instance.to_dict()))
+    lines |= {"Instance hash": hash_words(instance.to_dict())} | dict(committed_words(instance, instance.to_dict()))
     if instance.adversary is not None:
         lines["Adversary"] = adversary_words(instance)
     return lines
@@ -241,10 +246,21 @@ def part_words(key: str) -> str:
 
 
 def verification_parts(
-    found: Verification, width: int, *, plan: str, result: Result | FuturesResult
+    found: Verification,
+    width: int,
+    *,
+    plan: str,
+    result: Result | FuturesResult,
+    file: Path | None = None,
+    differ: Sequence[str] | None = None,
 ) -> Iterator[RenderableType]:
-    """Yield whether a plan adds up, every row that does not, and the parts that were not recomputed."""
+    """Yield whether a plan adds up, every row that does not, and the parts that were not recomputed.
+
+    `differ` is what the plan's instance and `file` differ in, if they were compared.
+    """
     yield from _headline(result, found)
+    if differ is not None:
+        yield from _comparison(result, file, differ)
     if found.ok and found.lines_solved:
         shocks = plural(found.lines_solved, "shock")
         yield Text(f"{shocks} without flows in the file: solved again with the plan fixed.")
@@ -260,6 +276,14 @@ def verification_parts(
     yield Text(f'{plan} is a plan of "{result.title}", {status}.', style="dim")
 
 
+def _comparison(result: Result | FuturesResult, file: Path | None, differ: Sequence[str]) -> list[Text]:
+    if not differ:
+        return [Text(f"The plan is of the instance in {file}.", style="green")]
+    changed = f" (the run changed: {'; '.join(result.changes)})" if result.changes else ""
+    head = Text(f"The plan is of another instance than {file}, in {plural(len(differ), 'value')}{changed}.", "bold red")
+    return [head, *(Text(f"  {each}") for each in differ)]
+
+
 def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]:
     report = found.report
     is_empty = not result.futures if isinstance(result, FuturesResult) else result.baseline is None
@@ -272,6 +296,39 @@ def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]
     rows = f"{count:,} of {report.rows:,} rows disagree" if report.rows else f"{count:,} parts disagree"
     head = Text(f"The plan does not add up: {rows}.", style="bold red")
     return [head, *(Text(f"  {row}") for row in report.disagreements)]
+
+
+def value_differences(result: Result | FuturesResult, file: str | Path | None) -> list[str] | None:
+    """Return a text for each value on which plans depend that differs between a result's instance and that of a file.
+
+    Without a file they are None.
+
+    Raises:
+        InstanceError: the file holds no valid instance.
+    """
+    if file is None:
+        return None
+    instance = inspect_document(file)[0]
+    own, other = instance_of(result).to_dict(), instance.to_dict()
+    pairs = ((section, own.get(section), other.get(section)) for section in other_sections(result, instance))
+    return [
+        f"{place}: {_or_none(ours)} in the plan, {_or_none(theirs)} in the file"
+        for pair in pairs
+        for place, ours, theirs in _differing(*pair)
+    ]
+
+
+def _differing(place: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the place and both values of each part that differs; mappings by key, anything else as a whole."""
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        for key in dict.fromkeys([*ours, *theirs]):
+            yield from _differing(f"{place}.{key}", ours.get(key), theirs.get(key))
+    elif ours != theirs:
+        yield place, ours, theirs
+
+
+def _or_none(value: Any) -> str:
+    return "nothing" if value is None else in_words(value)
 
 
 # The tree of the futures of a file.
