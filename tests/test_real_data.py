@@ -125,7 +125,7 @@ COMMITTED = [
     {"owner": "reserve", "name": "gift", "amount": 1e3, "year": None, "source": None},
 ]
 SAID = (
-    "42.5M USD, in no cost and no budget here (40M of it conditional): "
+    "42.5M USD as announced, in no cost and no budget here (40M of it conditional): "
     "a loan 40M (conditional), reserve 2.5M (2025), gift 1,000"
 )
 
@@ -178,7 +178,9 @@ def test_money_that_is_firm_is_not_called_conditional() -> None:
     for each in ({}, {"conditional": False}):
         instance = made(imports={**imports, "committed": [{**committed, **each}]})
         said = dict(facts(instance, so.solve(instance)))["Committed already"]
-        assert said == "42.5M USD, in no cost and no budget here: a loan 40M, reserve 2.5M (2025), gift 1,000"
+        assert (
+            said == "42.5M USD as announced, in no cost and no budget here: a loan 40M, reserve 2.5M (2025), gift 1,000"
+        )
 
 
 def test_committed_money_of_a_file_with_futures() -> None:

@@ -290,7 +290,8 @@ def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tup
         conditional = math.fsum(each.amount for each in found if each.conditional)
         of_which = f" ({si(conditional, digits=4)} of it conditional)" if conditional > 0 else ""
         parts = [_commitment_text(instance, each) for each in found]
-        yield "Committed already", f"{total}, in no cost and no budget here{of_which}: {list_names(parts, COMMITMENTS)}"
+        said = f"{total} as announced, in no cost and no budget here{of_which}"
+        yield "Committed already", f"{said}: {list_names(parts, COMMITMENTS)}"
 
 
 def _commitment_text(instance: Instance, each: CommittedMoney) -> str:

@@ -377,7 +377,7 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
         total = math.fsum(each.amount for each in commitments)
         conditional = math.fsum(each.amount for each in commitments if each.conditional)
         of_which = f", of which {si(conditional)} on conditions still to be met" if conditional > 0 else ""
-        yield f"Committed already, by any party, in no cost here: {si(total, money)}{of_which}."
+        yield f"Committed already, as announced, by any party, in no cost here: {si(total, money)}{of_which}."
 
 
 # Parts of the cost with a longer name in sentences.
