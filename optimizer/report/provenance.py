@@ -179,11 +179,11 @@ def hash_words(data: Mapping[str, Any]) -> str:
 
 def made_sentence(result: Result | FuturesResult) -> str:
     """Return what made a plan, and from which instance."""
-    own, *others = result.versions.items()
-    seed = result.settings.get("seed")
-    used = ", ".join([*(f"{name} {number}" for name, number in others), *([] if seed is None else [f"seed {seed}"])])
-    made = f"Made by diversify {own[1]} ({used}) from the instance with the hash {hash_words(result.data)}"
-    return f"{made}; `diversify check FILE` prints that of a file."
+    used = {name: str(number) for name, number in result.versions.items() if name not in ("optimizer", "python")}
+    used |= {} if (seed := result.settings.get("seed")) is None else {"seed": str(seed)}
+    words = f" ({', '.join(map(' '.join, used.items()))})" if used else ""
+    made = f"Made by diversify {result.versions.get('optimizer', '')}{words} from the instance with the hash"
+    return f"{made} {hash_words(result.data)}; diversify check FILE prints that of a file."
 
 
 def run_facts(result: Result) -> tuple[tuple[str, str], ...]:
