@@ -14,15 +14,18 @@ import re
 import secrets
 import stat
 import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer.arguments import ArgumentError, file_path
 from optimizer.suggestions import character
-from optimizer.tolerances import MOST_PLAN_VALUES, NESTING, NUMBER_LENGTH, PLAN_BYTES
+from optimizer.tolerances import FILE_BYTES, MOST_PLAN_VALUES, NESTING, NUMBER_LENGTH, PLAN_BYTES
 
 # The suffixes of instance files; result files never have one of these.
-INSTANCES = (".yaml", ".yml", ".xlsx")
+WORKBOOK = ".xlsx"
+INSTANCES = (".yaml", ".yml", WORKBOOK)
 # Characters that begin a formula in a spreadsheet; in some languages the full-width forms do too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 # Characters that YAML refuses in text; JSON accepts some of them, but terminals and spreadsheets do not.
@@ -175,6 +178,40 @@ def parse_json(text: str) -> Any:
         except UnicodeEncodeError:
             raise ValueError("it holds half of a surrogate pair") from None
     return data
+
+
+def is_workbook(path: str | FilePath) -> bool:
+    """Return whether a file is a workbook, by its suffix."""
+    return FilePath(path).suffix.lower() == WORKBOOK
+
+
+def saved_plan(path: str | FilePath) -> Mapping[str, Any]:
+    """Return the object of a saved plan, JSON with a list of `builds`, which no instance has; for another file none."""
+    data = peek(path)
+    return {} if isinstance(data.get("builds", {}), Mapping) else data
+
+
+def peek(path: str | FilePath) -> Mapping[str, Any]:
+    """Read the mapping in a JSON file; return an empty one for any other file.
+
+    The answer for a pipe is empty as well, since a pipe can be read only once.
+    """
+    try:
+        is_text = FilePath(path).is_file() and not is_workbook(path)
+        return json_mapping(decode(read_bytes(path, FILE_BYTES))) if is_text else {}
+    except (OSError, UndecodableTextError):
+        return {}
+
+
+# A command asks several times what the same file is.
+@lru_cache(maxsize=1)
+def json_mapping(text: str) -> Mapping[str, Any]:
+    """Parse the mapping in a JSON text, not to be changed; return an empty one if the text is no JSON mapping."""
+    try:
+        data = parse_json(text) if text.lstrip().startswith("{") else None
+    except ValueError:
+        return {}
+    return data if isinstance(data, Mapping) else {}
 
 
 def _refuse_depth(data: Any) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import typer
 
 from optimizer.cli import common, inputs, options
+from optimizer.files import saved_plan
 
 
 @common.understands("adversary")
@@ -26,7 +27,7 @@ def command(
     Example: diversify attack instances/us-magnets.yaml --attack-budget 2B
     Manual:  docs/how-to/attack.md
     """
-    is_given = plan is not None or inputs.is_saved_plan(file)
+    is_given = plan is not None or saved_plan(file)
     if is_given and output is not None:
         raise typer.BadParameter("the plan is given and is not solved for: leave out --output.")
     common.check_answer(output, "--output", file)

@@ -18,6 +18,7 @@ from optimizer import arguments
 from optimizer.cli import common, options
 from optimizer.cli.options import Changes, PlanSearch
 from optimizer.errors import ExitCode
+from optimizer.files import saved_plan
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
@@ -59,27 +60,14 @@ class InstanceInput:
         return (*self.notes, *map(str, self.clashes))
 
 
-def is_saved_plan(file: str) -> bool:
-    """Return whether a file is a saved plan."""
-    from optimizer.instance.document import is_saved_plan_file
-
-    return is_saved_plan_file(file)
-
-
 def is_made_against_adversary(file: str) -> bool:
     """Return whether a file is a saved plan, of one future, that was made against an adversary."""
-    return _part_of_plan(file, "adversary") is not None
-
-
-def _part_of_plan(file: str, key: str) -> Any:
-    from optimizer.instance.document import peek
-
-    return peek(file).get(key) if is_saved_plan(file) else None
+    return saved_plan(file).get("adversary") is not None
 
 
 def print_source(file: str) -> None:
     """Print to stderr that the instance inside a saved plan is used; nothing if the file holds no such instance."""
-    if _part_of_plan(file, "data"):
+    if saved_plan(file).get("data"):
         attacks = "; without --adversary, of attacks only those count that are among its shocks"
         said = f"the instance inside it is used{attacks if is_made_against_adversary(file) else ''}"
         common.print_message(f"{file} is a saved plan: {said}.")
@@ -119,7 +107,7 @@ def change_instance(
     """
     from optimizer.instance.edits import SOME_NAME, with_expected_cost
     from optimizer.instance.overrides import replacements
-    from optimizer.io.load import changes_of, inspect_document
+    from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amount_edits(changes)
     with _refusing_plans(file):
@@ -132,7 +120,7 @@ def change_instance(
     if by_expected_cost or not common.is_understood("measures"):
         made = with_expected_cost(made)
     replaced = _clashes(given, changes, names, force, amounts)
-    differs = (*changes_of(file), *replacements(document), *made.changes)
+    differs = (*saved_plan(file).get("changes", ()), *replacements(document), *made.changes)
     changed = InstanceInput(made.instance, document, made.notes, differs, (*warnings, *replaced), replaced)
     return changed if lists_attacks is None else _with_attacks(changed, file, listed=lists_attacks)
 
@@ -283,9 +271,9 @@ def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> 
 
 def is_futures_plan(file: str) -> bool:
     """Return whether a file is a saved plan of several futures, or of a measure other than expected cost."""
-    from optimizer.io.load import is_saved_futures_plan
+    from optimizer.results.saved import is_of_futures
 
-    return is_saved_futures_plan(file)
+    return is_of_futures(saved_plan(file))
 
 
 def _future_of_plan(file: str, name: str | None) -> "Result":
@@ -335,7 +323,7 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     """
     from optimizer.io.plan_file import is_unsolved_plan
 
-    if plan is None and not is_saved_plan(file):
+    if plan is None and not saved_plan(file):
         return find_plan(file, changes, search)
     plan = plan or file
     # Only the purchases of a plan are read if it was written or changed by hand, or is one future of several.

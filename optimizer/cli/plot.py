@@ -11,6 +11,7 @@ import typer
 from optimizer import arguments
 from optimizer.cli import common, inputs, options, page_studies
 from optimizer.errors import PLOT_FORMS, ExitCode
+from optimizer.files import saved_plan
 
 if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
@@ -103,7 +104,7 @@ def command(
 def _search_of_plan(plan: str, kind: str, search: options.PlanSearch) -> options.PlanSearch:
     """Return the search for the plan; beside a saved plan, the time limit is for what the figure searches for."""
     searches = kind == "frontier" or kind in _STUDIES.keys() - {"stress"}
-    return search.without_limit if searches and inputs.is_saved_plan(plan) else search
+    return search.without_limit if searches and saved_plan(plan) else search
 
 
 def _draw_study(

@@ -11,6 +11,7 @@ import typer
 from optimizer import arguments
 from optimizer.cli import common, inputs, options, page_studies
 from optimizer.errors import BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS, WORKBOOK_FORM
+from optimizer.files import saved_plan
 
 if TYPE_CHECKING:
     from optimizer.algorithms.workers import Memory
@@ -244,7 +245,7 @@ def _find_futures(
     source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch, names: Sequence[str]
 ) -> "FuturesResult | None":
     """Return the plan of all futures, if the file has several or another measure and no `plan` is given; else None."""
-    first = search.without_limit if inputs.is_saved_plan(source) else search
+    first = search.without_limit if saved_plan(source) else search
     futures = inputs.find_futures(source, changes, first) if plan is None else None
     if futures is None and "futures" in names:
         what = "the study of futures is about the plan of all of them: leave out --plan, or futures."
@@ -311,7 +312,7 @@ def _find_plan(source: str, plan: str | None, changes: options.Changes, search: 
     """Return the plan, solved, saved or given; the time limit of a saved or given plan is for other budgets alone."""
     if plan is not None:
         return inputs.read_written_plan(source, plan, changes, search.without_limit)
-    return inputs.find_plan(source, changes, search.without_limit if inputs.is_saved_plan(source) else search)
+    return inputs.find_plan(source, changes, search.without_limit if saved_plan(source) else search)
 
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
@@ -385,7 +386,7 @@ def _check_requirements(
     if is_unchosen and len(FuturesResult.load(source).futures) > 1:
         what = f"{source} is a plan of several futures: take one of them by --future NAME."
         raise typer.BadParameter(what, param_hint="--requirements")
-    if has_plan or not inputs.is_saved_plan(source):
+    if has_plan or not saved_plan(source):
         from optimizer.studies.requirements import check_conflict
 
         instance = inputs.change_instance(source, changes, takes_futures=True).instance

@@ -9,6 +9,7 @@ import typer
 
 from optimizer.cli import common, inputs, options
 from optimizer.errors import require_extra
+from optimizer.files import saved_plan
 from optimizer.tolerances import VALUE_RESOLUTIONS
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _read_plan(
     """Return the plan to examine and its instance; an instance to be solved is checked first."""
     from optimizer.studies.discovery import check_subject
 
-    if plan is not None or inputs.is_saved_plan(file):
+    if plan is not None or saved_plan(file):
         return inputs.read_judged_plan(file, plan, changes, options.PlanSearch(time_limit=time_limit))
     made = inputs.read_instance(file, changes)
     check_subject(made.instance, file, lists_attacks=adversary)

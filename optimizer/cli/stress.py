@@ -9,6 +9,7 @@ import typer
 
 from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode, require_extra
+from optimizer.files import saved_plan
 
 if TYPE_CHECKING:
     from optimizer.studies.stress_result import Stress
@@ -80,7 +81,7 @@ def _check_instances(file: str, instance: str, changes: Sequence[str], *, has_ot
     """Refuse, as a usage error, a second instance beside another plan, and changes that may be meant for either."""
     if has_other_plan:
         raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
-    if changes and not inputs.is_saved_plan(file):
+    if changes and not saved_plan(file):
         what = f"{', '.join(changes)}: {file} is solved and {instance} sampled, and either may be meant"
         cure = f"write `diversify solve {file} --output PLAN` first, and stress PLAN with --instance"
         raise typer.BadParameter(f"{what}; {cure}: each of the two takes changes of its own.")
@@ -98,7 +99,7 @@ def _read(
     """Return the plan, which may be an `other` one, and the instance to sample, its own or another one."""
     if other is not None:
         return inputs.read_judged_plan(plan, other, changes, search)
-    if inputs.is_saved_plan(plan):
+    if saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
     found = inputs.find_plan(plan, changes, search)
     inputs.check_plan(found, plan, json=json)

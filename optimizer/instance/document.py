@@ -18,12 +18,11 @@ from typing import Any
 import yaml
 
 from optimizer.errors import Finding, InstanceError, Place, Severity
-from optimizer.files import UndecodableTextError, decode, parse_json, read_bytes, refuse_control_characters
+from optimizer.files import UndecodableTextError, decode, read_bytes, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, json_root, read_simple, yaml_root
 from optimizer.suggestions import CONTROL, character, excerpt
 from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING
 
-WORKBOOK = ".xlsx"
 # Fields whose value is always text, whatever it looks like.
 TEXT_FIELDS = ("name", "source", "note", "description", "currency")
 NAN = "is NaN, which is no value"
@@ -343,11 +342,6 @@ def with_text_keys(value: Any) -> Any:
     return [with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def is_workbook(path: str | FilePath) -> bool:
-    """Return whether a file is a workbook, by its suffix."""
-    return FilePath(path).suffix.lower() == WORKBOOK
-
-
 def limit_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Return the first `MOST_FINDINGS` findings; if there are more, only errors, and a note that some are left out."""
     if len(findings) < MOST_FINDINGS:
@@ -384,28 +378,3 @@ def read_text(path: str | FilePath) -> str:
     except UndecodableTextError as error:
         what, cure = f"cannot be read: {error}", "Save the file as UTF-8, a workbook as .xlsx."
         raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None
-
-
-def is_saved_plan_file(path: str | FilePath) -> bool:
-    """Return whether a file is a saved plan, by its content: JSON with a list of `builds`, which no instance has.
-
-    The answer for a pipe is False, since a pipe can be read only once.
-    """
-    return not is_workbook(path) and not isinstance(peek(path).get("builds", {}), Mapping)
-
-
-def peek(path: str | FilePath) -> Mapping[str, Any]:
-    """Read the mapping in a JSON file; return an empty one if the file is no JSON or cannot be read."""
-    try:
-        return json_mapping(read_text(path)) if FilePath(path).is_file() else {}
-    except InstanceError:
-        return {}
-
-
-def json_mapping(text: str) -> Mapping[str, Any]:
-    """Parse the mapping in a JSON text; return an empty one if the text is no JSON mapping."""
-    try:
-        data = parse_json(text) if text.lstrip().startswith("{") else None
-    except ValueError:
-        return {}
-    return data if isinstance(data, Mapping) else {}

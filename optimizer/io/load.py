@@ -10,28 +10,23 @@ from typing import Any
 
 from optimizer import arguments
 from optimizer.errors import REPORT_FORMS, Finding, InstanceError, Place
-from optimizer.files import INSTANCES, write_whole
+from optimizer.files import INSTANCES, WORKBOOK, is_workbook, json_mapping, peek, saved_plan, write_whole
 from optimizer.instance.document import (
     NAME_INSTANCE,
     TEXT_FIELDS,
-    WORKBOOK,
     Document,
     document_of,
     file_content,
     get_value,
-    is_saved_plan_file,
-    is_workbook,
-    json_mapping,
     leaves,
     parse,
-    peek,
     read_text,
+    with_text_keys,
 )
 from optimizer.instance.overrides import OverridesLike, apply_override, assignments
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, are_alike, dump_flow, dump_yaml, parse_comments, value_at
-from optimizer.results.saved import is_of_futures
 from optimizer.suggestions import excerpt
 from optimizer.tolerances import MOST_FINDINGS
 
@@ -58,19 +53,12 @@ def open_document(path: str | FilePath) -> Document:
     if not isinstance(answer.get("data"), Mapping):
         cure = "Solve the instance again with --output."
         raise InstanceError([Finding(str(path), None, "data", "this saved plan holds no instance", cure)])
-    return Document(str(path), dict(answer["data"]))
-
-
-def is_saved_futures_plan(path: str | FilePath) -> bool:
-    """Return whether a file is a saved plan of several futures."""
-    return is_saved_plan_file(path) and is_of_futures(peek(path))
+    return Document(str(path), with_text_keys(answer["data"]))
 
 
 def is_instance(path: str | FilePath) -> bool:
     """Return whether a file is an instance and no saved plan, by its suffix or, for JSON, by its content."""
-    if FilePath(path).suffix.lower() in INSTANCES:
-        return True
-    return peek(path).keys() >= {"horizon", "demands"}
+    return FilePath(path).suffix.lower() in INSTANCES or peek(path).keys() >= {"horizon", "demands"}
 
 
 def holds_instance(path: str | FilePath) -> bool:
@@ -123,7 +111,7 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
 
 def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
     """Return the comments of an instance file in the form of `Result.comments`; empty if it cannot be read."""
-    if FilePath(path).suffix.lower() not in INSTANCES and not is_saved_plan_file(path):
+    if FilePath(path).suffix.lower() not in INSTANCES and not saved_plan(path):
         return ()
     try:
         comments = read_comments(path)
@@ -135,11 +123,6 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
         {"place": [str(part) for part in each.place], "value": value, "text": each.text}
         for each, value in zip(comments, values, strict=True)
     )
-
-
-def changes_of(path: str | FilePath) -> tuple[str, ...]:
-    """Return the changes to its instance file that a saved plan records; empty for any other file."""
-    return tuple(peek(path).get("changes", ())) if is_saved_plan_file(path) else ()
 
 
 @contextmanager

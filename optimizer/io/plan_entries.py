@@ -19,8 +19,8 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer.errors import REPORT_FORMS, Finding, GivenPlanError, Place
-from optimizer.files import parse_json
-from optimizer.instance.document import Document, file_content, is_saved_plan_file, is_workbook, parse, read_text
+from optimizer.files import is_workbook, saved_plan
+from optimizer.instance.document import Document, file_content, parse, read_text
 from optimizer.instance.questions import FUTURES, Answer
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.suggestions import did_you_mean, excerpt, nearest, suggest
@@ -69,8 +69,8 @@ def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]
         raise GivenPlanError([Finding(path, None, "", "is a folder, not a plan", f"Name {table}.")])
     if suffix == ".csv":
         return _read_table(path, instance)
-    if is_saved_plan_file(path):
-        document = Document(path, dict(parse_json(read_text(path))))
+    if saved := saved_plan(path):
+        document = Document(path, dict(saved))
         return document, list(_read_saved(document))
     document = parse(read_text(path), path, cure=SHAPE)
     return document, list(_read_hand_written(document))

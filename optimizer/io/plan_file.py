@@ -24,8 +24,9 @@ from pydantic_core import PydanticCustomError
 
 from optimizer import arguments
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
+from optimizer.files import is_workbook, saved_plan
 from optimizer.instance.derived import size_text, with_stock_paths
-from optimizer.instance.document import Document, document_of, is_saved_plan_file, is_workbook, parse, read_text
+from optimizer.instance.document import Document, document_of, parse, read_text
 from optimizer.instance.questions import FUTURES
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.io.plan_entries import (
@@ -115,7 +116,7 @@ def is_unsolved_plan(path: str | FilePath) -> bool:
     """Return whether a file is a plan without an instance inside: a table or a hand-written plan, but no saved plan."""
     if FilePath(path).suffix.lower() == ".csv":
         return True
-    if is_workbook(path) or is_saved_plan_file(path) or not FilePath(path).is_file():
+    if is_workbook(path) or saved_plan(path) or not FilePath(path).is_file():
         return False
     try:
         keys = parse(read_text(path), str(path)).data.keys()

@@ -399,11 +399,11 @@ def test_a_broken_plan_is_told_as_a_plan(tmp_path: Path) -> None:
 def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
     import os
 
-    from optimizer.instance.document import is_saved_plan_file
+    from optimizer.files import saved_plan
 
     # Nobody writes into it: to open it would last for ever.
     os.mkfifo(tmp_path / "pipe.json")
-    assert not is_saved_plan_file(tmp_path / "pipe.json")
+    assert not saved_plan(tmp_path / "pipe.json")
 
 
 @FEW
