@@ -172,7 +172,7 @@ def test_a_plan_that_the_changed_instance_cannot_hold_is_refused(plan: str) -> N
 def test_a_rule_that_the_plan_does_not_keep_in_the_changed_instance_is_a_note(plan: str) -> None:
     done = diversify("survive", TINY, "--plan", plan, "--set", "options.plant.unit_size=15")
     assert done.returncode == 0
-    assert "Note: plant: 20 is not in whole units of 15." in done.stdout
+    assert "Note: plant: 20 t/yr is not in whole units of 15 t/yr." in done.stdout
 
 
 def test_a_saved_answer_without_a_plan_exits_with_3(tmp_path: Path) -> None:

@@ -574,9 +574,9 @@ def test_rules_of_buying_are_notes() -> None:
     other["options"]["reserve"] |= {"fill_rate": 5, "loss": 0.1}
     notes = " ".join(so.stress(result, so.read(other), samples=10).notes)
     for words in (
-        "whole units of 15",
-        "less than its min_size, 30",
-        "faster than its fill_rate",
+        "whole units of 15 t/yr",
+        "less than min_size, 30 t/yr",
+        "filled with 10 t/yr, fill_rate is 5 t/yr",
         "recomputed",
         "in EUR",
     ):

@@ -15,6 +15,7 @@ Sizes are matched by the name of the option and the label of the period. Names u
 so are purchases that differ between futures before these can be distinguished.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -41,10 +42,11 @@ from optimizer.io.plan_entries import (
     find_anticipated,
     open_plan,
 )
+from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.plan import Build, Plan
 from optimizer.suggestions import Vocabulary, excerpt
-from optimizer.tolerances import ROUNDING
-from optimizer.units import not_negative, parse_amount
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
+from optimizer.units import not_negative, parse_amount, si
 
 
 @dataclass(frozen=True)
@@ -360,3 +362,116 @@ def names_of(plans: Iterable[GivenPlan]) -> list[str]:
     listed = list(plans)
     names = [plan.name for plan in listed]
     return [name if names.count(name) == 1 else plan.file for name, plan in zip(names, listed, strict=True)]
+
+
+# Rules of buying.
+
+
+@dataclass(frozen=True)
+class RuleBreach:
+    """A rule of an option that a plan breaks, and the fields of the option that lift it."""
+
+    option: str
+    # Period of the purchase and its label; None and empty if the rule is about all purchases.
+    t: int | None
+    period: str
+    # Texts of the finding.
+    what: str
+    cure: str
+    lifted: tuple[tuple[str, Any], ...]  # fields of the option and the new values with which the plan keeps the rule
+
+
+def list_breaches(instance: Instance, plan: Plan) -> list[RuleBreach]:
+    """Return the rules of buying that a plan breaks; its stock paths are those of the instance."""
+    return [*_build_breaches(instance, plan), *_stock_breaches(instance, plan)]
+
+
+def _build_breaches(instance: Instance, plan: Plan) -> Iterator[RuleBreach]:
+    bought_of: dict[str, list[Build]] = {}
+    for build in plan.builds:
+        bought_of.setdefault(build.option, []).append(build)
+    for o, builds in bought_of.items():
+        option = instance.sized[o]
+        yield from _year_breaches(option, [(build.t, build.period, build.year) for build in builds])
+        bought = sum(build.size for build in builds)
+        if bought > option.max_size * (1.0 + NEGLIGIBLE):
+            what = f"{size_text(instance, o, bought)} are bought, max_size is {size_text(instance, o, option.max_size)}"
+            yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", bought),))
+        for build in builds:
+            yield from _size_breaches(instance, option, build, bought - build.size)
+        yield from _relation_breaches(plan, option, builds[0].t, builds[0].year)
+
+
+def _year_breaches(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
+    """Yield the breaches by purchases before `earliest` or after `latest`."""
+    years = [year for _, _, year in purchases]
+    for name, limit, most, word, sign in (
+        ("earliest", option.earliest, min(years), "before", -1),
+        ("latest", option.latest, max(years), "after", 1),
+    ):
+        outside = [each for each in purchases if limit is not None and sign * each[2] > sign * limit]
+        if outside:
+            t, period, year = outside[0]
+            what = f"it is bought in {year}, {word} its {name} year, {limit}"
+            yield RuleBreach(option.id, t, period, what, f"Buy it in {limit}, or change {name}.", ((name, most),))
+
+
+def _size_breaches(instance: Instance, option: Sized, build: Build, others: float) -> Iterator[RuleBreach]:
+    """Yield the breaches by a build with a part of a unit or below the least size; `others` is the size of the rest."""
+    size, o, t, period = size_text(instance, option.id, build.size), option.id, build.t, build.period
+    units = build.size / option.unit_size if option.unit_size > 0 else 0.0
+    cure = _nearest_sizes(instance, option, build.size, option.max_size - others)
+    if abs(units - round(units)) > NEGLIGIBLE:
+        what = f"{size} is not in whole units of {size_text(instance, o, option.unit_size)}"
+        yield RuleBreach(o, t, period, what, cure, (("unit_size", 0.0),))
+    if build.size < option.min_size * (1.0 - NEGLIGIBLE):
+        what = f"{size} is less than min_size, {size_text(instance, o, option.min_size)}"
+        yield RuleBreach(o, t, period, what, cure, (("min_size", build.size),))
+
+
+def _nearest_sizes(instance: Instance, option: Sized, size: float, most: float) -> str:
+    """Write the cure of a size that breaks a rule: the nearest sizes of up to `most` that break none."""
+    unit, least, slack = option.unit_size, option.min_size, 1.0 + NEGLIGIBLE
+    down, up = min(size, most), max(size, least)
+    if unit > 0:
+        down, up = unit * math.floor(down / unit + NEGLIGIBLE), unit * math.ceil(up / unit - NEGLIGIBLE)
+    kept = [each for each in (down, up) if 0 < each <= most * slack and each * slack >= least]
+    said = [size_text(instance, option.id, each) for each in kept]
+    return f"Buy {' or '.join(said if down in kept else [*said, 'none'])}."
+
+
+def _relation_breaches(plan: Plan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:
+    first: dict[str, int] = {}
+    for build in plan.builds:
+        first[build.option] = min(build.t, first.get(build.option, build.t))
+    if late := [o for o in option.requires if first.get(o, opened + 1) > opened]:
+        names, kept = ", ".join(late), tuple(o for o in option.requires if o not in late)
+        what = f"it requires {names} in {year} or before"
+        yield RuleBreach(option.id, opened, "", what, f"Buy {names} as well.", (("requires", kept),))
+    if both := [o for o in option.excludes if o in first]:
+        names, kept = ", ".join(both), tuple(o for o in option.excludes if o not in both)
+        what = f"it excludes {names}, which is bought as well"
+        yield RuleBreach(option.id, opened, "", what, "Leave one of them out.", (("excludes", kept),))
+
+
+def _stock_breaches(instance: Instance, plan: Plan) -> Iterator[RuleBreach]:
+    horizon = instance.horizon
+    for o, stock in instance.stocks.items():
+        bought = [(t, horizon.label(t), horizon.year(t)) for t, fill in enumerate(plan.fills[o]) if fill > 0]
+        if bought:
+            yield from _year_breaches(stock, bought)
+            yield from _amount_breaches(instance, plan, stock)
+
+
+def _amount_breaches(instance: Instance, plan: Plan, stock: Stock) -> Iterator[RuleBreach]:
+    o, horizon = stock.id, instance.horizon
+    fills, held = plan.fills[o], max(plan.stocks[o])
+    most, rate = max(fills), stock.most_in_a_year
+    if most > rate * horizon.delta * (1.0 + NEGLIGIBLE):
+        t = fills.index(most)
+        yearly = most / horizon.delta
+        what = f"it is filled with {si(yearly, 't/yr')}, fill_rate is {si(rate, 't/yr')}"
+        yield RuleBreach(o, t, horizon.label(t), what, "Spread the purchase over more years.", (("fill_rate", yearly),))
+    if held > stock.largest * (1.0 + NEGLIGIBLE):
+        what = f"it holds {si(held, 't')}, max_size is {si(stock.largest, 't')}"
+        yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", held),))

@@ -25,13 +25,11 @@ from optimizer.algorithms.fixed_plan import FixedPlan, PlanReduction, evaluate_f
 from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.altered import with_eased_floors, with_policy, without_budgets, without_gap_price
-from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
-from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
-from optimizer.levers import Lever, Sized, Stock
+from optimizer.io.plan_file import GivenPlan, list_breaches, load_plan, names_of, read_given_plan
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Build, NoShockPlan, Plan
+from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.solver import Clock, Settings
@@ -229,27 +227,13 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
     return PlanWaste(changed_entries(instance, plan, reduced), found.result.outlay - needed, saved)
 
 
-@dataclass(frozen=True)
-class RuleBreach:
-    """A rule of an option that a plan breaks, and the fields of the option that lift it."""
-
-    option: str
-    # Period of the purchase and its label; None and empty if the rule is about all purchases.
-    t: int | None
-    period: str
-    # Texts of the finding.
-    what: str
-    cure: str
-    lifted: tuple[tuple[str, Any], ...]  # fields of the option and the new values with which the plan keeps the rule
-
-
 def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Finding, ...]]:
     """Return the instance without the rules of buying that a plan breaks, and findings about these rules.
 
     Raises:
         GivenPlanError: the plan needs values that no instance can have, such as a level above 1.
     """
-    breaches = [*_build_breaches(instance, given), *_stock_breaches(instance, given)]
+    breaches = list_breaches(instance, given.plan)
     findings = tuple(given.finding(each.option, each.t, each.period, each.what, each.cure) for each in breaches)
     options = dict(instance.options)
     for each in breaches:
@@ -262,97 +246,6 @@ def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Fi
     except InstanceError as error:
         raise GivenPlanError([*findings, *error.findings]) from None
     return lifted, findings
-
-
-def _build_breaches(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
-    bought_of: dict[str, list[Build]] = {}
-    for build in given.plan.builds:
-        bought_of.setdefault(build.option, []).append(build)
-    for o, builds in bought_of.items():
-        option = instance.sized[o]
-        yield from _year_breaches(option, [(build.t, build.period, build.year) for build in builds])
-        bought = sum(build.size for build in builds)
-        if bought > option.max_size * (1.0 + NEGLIGIBLE):
-            what = f"{size_text(instance, o, bought)} are bought, max_size is {size_text(instance, o, option.max_size)}"
-            yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", bought),))
-        for build in builds:
-            yield from _size_breaches(instance, option, build, bought - build.size)
-        yield from _relation_breaches(given, option, builds[0].t, builds[0].year)
-
-
-def _year_breaches(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
-    """Yield the breaches by purchases before `earliest` or after `latest`."""
-    years = [year for _, _, year in purchases]
-    for name, limit, most, word, sign in (
-        ("earliest", option.earliest, min(years), "before", -1),
-        ("latest", option.latest, max(years), "after", 1),
-    ):
-        outside = [each for each in purchases if limit is not None and sign * each[2] > sign * limit]
-        if outside:
-            t, period, year = outside[0]
-            what = f"it is bought in {year}, {word} its {name} year, {limit}"
-            yield RuleBreach(option.id, t, period, what, f"Buy it in {limit}, or change {name}.", ((name, most),))
-
-
-def _size_breaches(instance: Instance, option: Sized, build: Build, others: float) -> Iterator[RuleBreach]:
-    """Yield the breaches by a build with a part of a unit or below the least size; `others` is the size of the rest."""
-    size, o, t, period = size_text(instance, option.id, build.size), option.id, build.t, build.period
-    units = build.size / option.unit_size if option.unit_size > 0 else 0.0
-    cure = _nearest_sizes(instance, option, build.size, option.max_size - others)
-    if abs(units - round(units)) > NEGLIGIBLE:
-        what = f"{size} is not in whole units of {size_text(instance, o, option.unit_size)}"
-        yield RuleBreach(o, t, period, what, cure, (("unit_size", 0.0),))
-    if build.size < option.min_size * (1.0 - NEGLIGIBLE):
-        what = f"{size} is less than min_size, {size_text(instance, o, option.min_size)}"
-        yield RuleBreach(o, t, period, what, cure, (("min_size", build.size),))
-
-
-def _nearest_sizes(instance: Instance, option: Sized, size: float, most: float) -> str:
-    """Write the cure of a size that breaks a rule: the nearest sizes of up to `most` that break none."""
-    unit, least, slack = option.unit_size, option.min_size, 1.0 + NEGLIGIBLE
-    down, up = min(size, most), max(size, least)
-    if unit > 0:
-        down, up = unit * math.floor(down / unit + NEGLIGIBLE), unit * math.ceil(up / unit - NEGLIGIBLE)
-    kept = [each for each in (down, up) if 0 < each <= most * slack and each * slack >= least]
-    said = [size_text(instance, option.id, each) for each in kept]
-    return f"Buy {' or '.join(said if down in kept else [*said, 'none'])}."
-
-
-def _relation_breaches(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:
-    first: dict[str, int] = {}
-    for build in given.plan.builds:
-        first[build.option] = min(build.t, first.get(build.option, build.t))
-    if late := [o for o in option.requires if first.get(o, opened + 1) > opened]:
-        names, kept = ", ".join(late), tuple(o for o in option.requires if o not in late)
-        what = f"it requires {names} in {year} or before"
-        yield RuleBreach(option.id, opened, "", what, f"Buy {names} as well.", (("requires", kept),))
-    if both := [o for o in option.excludes if o in first]:
-        names, kept = ", ".join(both), tuple(o for o in option.excludes if o not in both)
-        what = f"it excludes {names}, which is bought as well"
-        yield RuleBreach(option.id, opened, "", what, "Leave one of them out.", (("excludes", kept),))
-
-
-def _stock_breaches(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
-    horizon = instance.horizon
-    for o, stock in instance.stocks.items():
-        bought = [(t, horizon.label(t), horizon.year(t)) for t, fill in enumerate(given.plan.fills[o]) if fill > 0]
-        if bought:
-            yield from _year_breaches(stock, bought)
-            yield from _amount_breaches(instance, given, stock)
-
-
-def _amount_breaches(instance: Instance, given: GivenPlan, stock: Stock) -> Iterator[RuleBreach]:
-    o, horizon = stock.id, instance.horizon
-    fills, held = given.plan.fills[o], max(given.plan.stocks[o])
-    most, rate = max(fills), stock.most_in_a_year
-    if most > rate * horizon.delta * (1.0 + NEGLIGIBLE):
-        t = fills.index(most)
-        yearly = most / horizon.delta
-        what = f"it is filled with {si(yearly, 't/yr')}, fill_rate is {si(rate, 't/yr')}"
-        yield RuleBreach(o, t, horizon.label(t), what, "Spread the purchase over more years.", (("fill_rate", yearly),))
-    if held > stock.largest * (1.0 + NEGLIGIBLE):
-        what = f"it holds {si(held, 't')}, max_size is {si(stock.largest, 't')}"
-        yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", held),))
 
 
 def lift_policy(

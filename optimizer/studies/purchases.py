@@ -29,6 +29,7 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import display_name, size_text, with_stock_paths
 from optimizer.instance.schema import Instance
+from optimizer.io.plan_file import list_breaches
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.plan import Build, ByPeriod, Plan
 from optimizer.results.result import Result
@@ -292,7 +293,7 @@ def place_plan(instance: Instance, given: Plan, file: str) -> FittedPlan:
     if wrong:
         raise InstanceError([Finding(file, None, *words) for words in dict.fromkeys(wrong)])
     plan = with_stock_paths(instance, given)
-    notes = tuple(_broken_purchase_rules(instance, plan))
+    notes = tuple(f"{each.option}: {each.what}." for each in list_breaches(instance, plan))
     moved = [o for o, row in plan.stocks.items() if not _is_same(row, given.stocks.get(o, row))]
     if moved:
         notes += (f"Stocks are recomputed, as their initial amounts or losses differ there: {', '.join(moved)}.",)
@@ -358,34 +359,6 @@ def _check_stocks(instance: Instance, plan: Plan) -> Iterator[PlaceWhatCure]:
         if max(row) > most * (1.0 + NEGLIGIBLE):
             cure = f"Raise max_size to at least {max(row):g}, or buy less."
             yield f"options.{o}.max_size", f"the plan holds {si(max(row), 't')}, more than its {si(most, 't')}", cure
-
-
-def _broken_purchase_rules(instance: Instance, plan: Plan) -> Iterator[str]:
-    """Yield a note for each purchase rule that the plan breaks in this instance; none of them excludes the plan."""
-    opened = {build.option: build.t for build in plan.builds}
-    for build in plan.builds:
-        option = instance.sized[build.option]
-        yield from _broken_size_rules(build, option)
-        if late := [r for r in option.requires if opened.get(r, len(instance.horizon.periods)) > build.t]:
-            yield f"{build.option} requires {', '.join(late)}, which the plan does not open in time."
-        if both := [x for x in option.excludes if x in opened]:
-            yield f"{build.option} excludes {', '.join(both)}, which the plan opens as well."
-    yield from _broken_fill_rules(instance, plan)
-
-
-def _broken_fill_rules(instance: Instance, plan: Plan) -> Iterator[str]:
-    for o, fills in plan.fills.items():
-        rate = instance.options[o].most_in_a_year
-        if max(fills) > rate * instance.horizon.delta * (1.0 + NEGLIGIBLE):
-            yield f"{o} is filled faster than its fill_rate, {rate:g} t a year."
-
-
-def _broken_size_rules(build: Build, option: Sized) -> Iterator[str]:
-    units = build.size / option.unit_size if option.unit_size > 0 else 0.0
-    if abs(units - round(units)) > NEGLIGIBLE:
-        yield f"{build.option}: {build.size:g} is not in whole units of {option.unit_size:g}."
-    if build.size < option.min_size * (1.0 - NEGLIGIBLE):
-        yield f"{build.option}: {build.size:g} is less than its min_size, {option.min_size:g}."
 
 
 # The brief lists at most this number of orders, so that it fits on one page.
