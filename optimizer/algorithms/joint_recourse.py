@@ -10,14 +10,21 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, override
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecutor, SerialExecutor, size_for
 from optimizer.algorithms.reading import own_columns, plan_values
-from optimizer.algorithms.recourse import SUBPROBLEMS, Evaluator, RecourseEvaluator, recourse_executor, setup_of
+from optimizer.algorithms.recourse import (
+    SUBPROBLEMS,
+    BaseEvaluator,
+    Evaluator,
+    RecourseEvaluator,
+    recourse_executor,
+    setup_of,
+)
 from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.errors import OptimizerWarning, WorkerError
@@ -45,7 +52,7 @@ def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[in
     return evaluator_of(instance, executor)
 
 
-class JointEvaluator(Evaluator):
+class JointEvaluator(BaseEvaluator):
     """An evaluator of plans in the shocks of all futures of an instance.
 
     Args:
@@ -72,26 +79,26 @@ class JointEvaluator(Evaluator):
         self._places = [own_columns(each.subproblems.plan, submodel) for each, submodel in pairs]
 
     @property
-    @override
     def futures(self) -> Sequence[RecourseEvaluator]:
+        """The evaluators of the futures, one for each."""
         return self._futures
 
     @property
-    @override
     def notes(self) -> list[str]:
+        """Notes for the result about workers that were lost."""
         return list(dict.fromkeys([*self._lost, *(note for each in self._futures for note in each.notes)]))
 
     @cached_property
-    @override
     def batches(self) -> list[ShockBatch]:
+        """The batches of shocks that are solved together."""
         return [
             ShockBatch(part.length, part.events + first)
             for each, first in zip(self._futures, self.first.tolist(), strict=False)
             for part in each.batches
         ]
 
-    @override
     def plan_values(self, plans: Sequence[Plan]) -> Vector:
+        """Return the futures' plans, one for each, as a vector; numbers of units stay 0."""
         result = np.zeros(self.size)
         for each, place, plan in zip(self._futures, self._places, plans, strict=True):
             result[place] = plan_values(each.instance, plan, each.subproblems.plan)
@@ -102,24 +109,24 @@ class JointEvaluator(Evaluator):
         return np.asarray(plan, dtype=np.float64)[self._places[number]]
 
     @cached_property
-    @override
     def dominators(self) -> Integers:
+        """By shock, the index of a shock of the same future that dominates it; −1 where none is known."""
         parts = [
             np.where(each.dominators < 0, -1, each.dominators + first)
             for each, first in zip(self._futures, self.first.tolist(), strict=False)
         ]
         return np.concatenate(parts).astype(np.intp)
 
-    @override
     def do_nothing(self, clock: Clock) -> ShockGaps:
+        """Return the gaps of the do-nothing plan."""
         return _join_gaps([each.do_nothing(clock) for each in self._futures])
 
-    @override
     def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
+        """Return by shock whether a plan may leave a gap in it: with monotone levers, where doing nothing does."""
         return np.concatenate([each.can_leave_gap(clock) for each in self._futures])
 
-    @override
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
+        """Return the least gap that a plan leaves in each shock, without regard to costs."""
         left = self._split_by_future(skipped)
         return _join_gaps([each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)])
 
@@ -132,7 +139,6 @@ class JointEvaluator(Evaluator):
             result[owner].append(number)
         return result
 
-    @override
     def subgradients(
         self,
         plan: Vector,
@@ -143,6 +149,7 @@ class JointEvaluator(Evaluator):
         skipped: Iterable[int] = (),
         gap_limits: Vector | None = None,
     ) -> Subgradients:
+        """Return gaps or costs with their subgradients in the plan, weighted and summed by group."""
         left, found = self._split_by_future(skipped), []
         for n, each in enumerate(self._futures):
             own = slice(self.first[n], self.first[n + 1])
@@ -167,7 +174,6 @@ class JointEvaluator(Evaluator):
         )
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
-    @override
     def operate_batches(
         self,
         plan: Sequence[float] | Vector,
@@ -177,6 +183,7 @@ class JointEvaluator(Evaluator):
         *,
         flows: bool = False,
     ) -> list[BatchResponse]:
+        """Return the recourse of least cost by batch, for the shocks with True in `chosen`, or for all."""
         result: list[BatchResponse] = []
         for n, each in enumerate(self._futures):
             own, first = slice(self.first[n], self.first[n + 1]), int(self.first[n])
@@ -191,8 +198,8 @@ class JointEvaluator(Evaluator):
             result += [replace(response, events=response.events + first) for response in found]
         return result
 
-    @override
     def cost_lower_bounds(self) -> Vector:
+        """Return by shock a lower bound on its discounted cost under any plan, in money."""
         return np.concatenate([each.cost_lower_bounds() for each in self._futures])
 
     # Whole searches in parallel.
@@ -251,18 +258,18 @@ class JointEvaluator(Evaluator):
         memory, self._searching, self._jobs = self.executor.memory, SerialExecutor(), 1
         self._searching.memory = memory
 
-    @override
     def close(self) -> None:
+        """Stop the workers."""
         if self._searching is not self.executor:
             self._searching.close()
         self.executor.close()
 
-    @override
     def bases(self) -> dict[str, npt.NDArray[Any]]:
+        """Return by name the basis from which each batch starts the next time."""
         return {f"{n}|{name}": basis for n, each in enumerate(self._futures) for name, basis in each.bases().items()}
 
-    @override
     def set_bases(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Set the starting bases to those of another run, as `bases` returned them."""
         for n, each in enumerate(self._futures):
             head = f"{n}|"
             each.set_bases({name.removeprefix(head): basis for name, basis in arrays.items() if name.startswith(head)})

@@ -5,11 +5,10 @@ in this process or in workers (`executor`).
 """
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast, override
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +35,9 @@ from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver.base import Clock, Integers, PseudoCostsByObjective, Vector
 from optimizer.solver.kept import Basis
 
+if TYPE_CHECKING:
+    from optimizer.algorithms.joint_recourse import JointEvaluator
+
 
 @dataclass(frozen=True)
 class RecourseResult:
@@ -45,75 +47,14 @@ class RecourseResult:
     flows: Flows
 
 
-class Evaluator(ABC):
-    """What every search asks about a plan: its gaps, costs and subgradients in all shocks of an instance.
-
-    A plan is a vector of the columns of `first_stage_model` or, with several futures, of `joint_first_stage_model`.
-    Shocks are indexed as in `FutureTree.events`.
-    """
+class BaseEvaluator:
+    """What evaluators of one future and of several have in common."""
 
     instance: Instance  # of one future or several
     executor: Executor  # from `recourse_executor`
     # Pseudo-costs that the searches of one study share; None where each search has its own.
     pseudo_costs: PseudoCostsByObjective | None = None
     writer: ModelWriter | None = None  # writer of models for the instance that was searched last
-
-    @property
-    @abstractmethod
-    def futures(self) -> "Sequence[RecourseEvaluator]":
-        """The evaluators of the futures, one for each."""
-
-    @property
-    @abstractmethod
-    def notes(self) -> Sequence[str]:
-        """Notes for the result about workers that were lost."""
-
-    @property
-    @abstractmethod
-    def batches(self) -> list[ShockBatch]:
-        """The batches of shocks that are solved together."""
-
-    @property
-    @abstractmethod
-    def dominators(self) -> Integers:
-        """By shock, the index of a shock of the same future that dominates it; −1 where none is known."""
-
-    @abstractmethod
-    def plan_values(self, plans: Sequence[Plan]) -> Vector:
-        """Return the futures' plans, one for each, as a vector; numbers of units stay 0."""
-
-    @abstractmethod
-    def do_nothing(self, clock: Clock) -> ShockGaps:
-        """Return the gaps of the do-nothing plan."""
-
-    @abstractmethod
-    def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
-        """Return by shock whether a plan may leave a gap in it: with monotone levers, where doing nothing does."""
-
-    @abstractmethod
-    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
-        """Return the least gap that a plan leaves in each shock, without regard to costs.
-
-        Args:
-            plan: values of its columns; more may follow.
-            clock: counts the solver's seconds; it never stops the evaluation.
-            skipped: indices of shocks that need not be solved.
-        """
-
-    @abstractmethod
-    def operate_batches(
-        self,
-        plan: Sequence[float] | Vector,
-        clock: Clock,
-        gap_limits: Mapping[str, float],
-        chosen: npt.NDArray[np.bool_] | None = None,
-        *,
-        flows: bool = False,
-    ) -> list[BatchResponse]:
-        """Return the recourse of least cost by batch, for the shocks with True in `chosen`, or for all.
-
-        `gap_limits` has by shock name the gap that it may leave; its least gap where missing or larger.
-        """
 
     def costs(self, responses: Iterable[BatchResponse]) -> Vector:
         """Return the discounted operating and shortage cost in such responses by shock; 0 where not solved."""
@@ -122,47 +63,11 @@ class Evaluator(ABC):
             result[response.events] = response.cost
         return result
 
-    @abstractmethod
-    def subgradients(
-        self,
-        plan: Vector,
-        clock: Clock,
-        task: RecourseTask,
-        groups: Integers,
-        weights: Vector,
-        skipped: Iterable[int] = (),
-        gap_limits: Vector | None = None,
-    ) -> Subgradients:
-        """Return gaps or costs with their subgradients in the plan, weighted and summed by group.
 
-        Args:
-            plan, clock, skipped: as for `gaps`.
-            task: whether gaps or costs are evaluated.
-            groups: by shock, its group, numbered from 0.
-            weights: by shock.
-            gap_limits: for costs, by shock, the gap that it may leave; nan to keep its floors. A shock with a limit has
-                a group of its own. `fails` then marks the shocks that leave more than they may.
-        """
+class RecourseEvaluator(BaseEvaluator):
+    """What every search asks about a plan: its gaps, costs and subgradients in all shocks of one future.
 
-    @abstractmethod
-    def cost_lower_bounds(self) -> Vector:
-        """Return by shock a lower bound on its discounted cost under any plan, in money."""
-
-    @abstractmethod
-    def bases(self) -> dict[str, npt.NDArray[Any]]:
-        """Return by name the basis from which each batch starts the next time."""
-
-    @abstractmethod
-    def set_bases(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Set the starting bases to those of another run, as `bases` returned them."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Stop the workers."""
-
-
-class RecourseEvaluator(Evaluator):
-    """An evaluator of plans in all the shocks of one future.
+    A plan is a vector of the columns of `first_stage_model`. Shocks are indexed as in `Instance.events`.
 
     Args:
         instance: of one future.
@@ -185,44 +90,44 @@ class RecourseEvaluator(Evaluator):
         self.places = _places(instance)
 
     @property
-    @override
     def futures(self) -> "Sequence[RecourseEvaluator]":
+        """The evaluators of the futures, one for each."""
         return (self,)
 
     @property
-    @override
     def notes(self) -> list[str]:
+        """Notes for the result about workers that were lost."""
         return self._notes
 
     @property
-    @override
     def batches(self) -> list[ShockBatch]:
+        """The batches of shocks that are solved together."""
         return self.subproblems.batches
 
     def rows(self, shock: Shock) -> int:
         """Return the number of rows of a shock's recourse LP."""
         return len(self.subproblems.window(len(shock.periods)).skeleton.rows)
 
-    @override
     def plan_values(self, plans: Sequence[Plan]) -> Vector:
+        """Return the futures' plans, one for each, as a vector; numbers of units stay 0."""
         (plan,) = plans
         return np.array(plan_values(self.instance, plan, self.subproblems.plan))
 
     @cached_property
-    @override
     def dominators(self) -> Integers:
+        """By shock, the index of a shock of the same future that dominates it; −1 where none is known."""
         return dominators(self.instance)
 
-    @override
     def do_nothing(self, clock: Clock) -> ShockGaps:
+        """Return the gaps of the do-nothing plan."""
         if self._do_nothing is None:
             plan = plan_values(self.instance, do_nothing_plan(self.instance), self.subproblems.plan)
             responses = self._solve("gaps", plan, clock, self._all_but(()), lambda numbers: {"flows": True})
             self._do_nothing = tuple(responses)
         return self._gather(self._do_nothing)
 
-    @override
     def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
+        """Return by shock whether a plan may leave a gap in it: with monotone levers, where doing nothing does."""
         if not is_monotone(self.instance):
             return np.ones(len(self.instance.events), dtype=bool)
         return self.do_nothing(clock).gap > 0.0
@@ -232,8 +137,14 @@ class RecourseEvaluator(Evaluator):
         self.do_nothing(clock)
         return self._do_nothing or ()
 
-    @override
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
+        """Return the least gap that a plan leaves in each shock, without regard to costs.
+
+        Args:
+            plan: values of its columns; more may follow.
+            clock: counts the solver's seconds; it never stops the evaluation.
+            skipped: indices of shocks that need not be solved.
+        """
         return self._gather(self._solve("gaps", plan, clock, self._all_but(skipped)))
 
     def _gather(self, responses: Sequence[BatchResponse]) -> ShockGaps:
@@ -268,7 +179,6 @@ class RecourseEvaluator(Evaluator):
             e.name: RecourseResult(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps
         }
 
-    @override
     def operate_batches(
         self,
         plan: Sequence[float] | Vector,
@@ -278,6 +188,10 @@ class RecourseEvaluator(Evaluator):
         *,
         flows: bool = False,
     ) -> list[BatchResponse]:
+        """Return the recourse of least cost by batch, for the shocks with True in `chosen`, or for all.
+
+        `gap_limits` has by shock name the gap that it may leave; its least gap where missing or larger.
+        """
         limits = np.array([gap_limits.get(event.name, np.nan) for event in self.instance.events])
         chosen = self._all_but(()) if chosen is None else chosen
         return self._solve("cost", plan, clock, chosen, lambda numbers: {"gap_limits": limits[numbers], "flows": flows})
@@ -298,7 +212,6 @@ class RecourseEvaluator(Evaluator):
             by_length.setdefault(len(self.instance.events[response.events[0]].periods), []).append(response.flows)
         return [ManyFlows.joined(parts) for parts in by_length.values()]
 
-    @override
     def subgradients(
         self,
         plan: Vector,
@@ -309,6 +222,16 @@ class RecourseEvaluator(Evaluator):
         skipped: Iterable[int] = (),
         gap_limits: Vector | None = None,
     ) -> Subgradients:
+        """Return gaps or costs with their subgradients in the plan, weighted and summed by group.
+
+        Args:
+            plan, clock, skipped: as for `gaps`.
+            task: whether gaps or costs are evaluated.
+            groups: by shock, its group, numbered from 0.
+            weights: by shock.
+            gap_limits: for costs, by shock, the gap that it may leave; nan to keep its floors. A shock with a limit has
+                a group of its own. `fails` then marks the shocks that leave more than they may.
+        """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
         value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.linking_matrix.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
@@ -334,27 +257,27 @@ class RecourseEvaluator(Evaluator):
         by_plan = self.subproblems.linking_matrix.by_plan(by_term)
         return Subgradients(value, by_plan, gap, fails, cost, limit, by_gap)
 
-    @override
     def cost_lower_bounds(self) -> Vector:
+        """Return by shock a lower bound on its discounted cost under any plan, in money."""
         result = np.zeros(len(self.instance.events))
         for length in {part.length for part in self.batches}:
             numbers = np.sort(np.concatenate([part.events for part in self.batches if part.length == length]))
             result[numbers] = self.subproblems.window(length).cost_lower_bounds()
         return result
 
-    @override
     def bases(self) -> dict[str, npt.NDArray[Any]]:
+        """Return by name the basis from which each batch starts the next time."""
         return {f"basis {batch} {task}": basis for (batch, task), basis in self._bases.items()}
 
-    @override
     def set_bases(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Set the starting bases to those of another run, as `bases` returned them."""
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)
                 self._bases[int(batch), cast(RecourseTask, task)] = basis
 
-    @override
     def close(self) -> None:
+        """Stop the workers."""
         self.executor.close()
 
     def _all_but(self, skipped: Iterable[int]) -> npt.NDArray[np.bool_]:
@@ -400,6 +323,10 @@ class RecourseEvaluator(Evaluator):
             alone.memory = self.executor.memory
             self.executor = alone
             return self.executor.map(tasks, clock)
+
+
+# What evaluates plans: for several futures a `JointEvaluator`, whose methods mean the same for all their shocks.
+type Evaluator = RecourseEvaluator | JointEvaluator
 
 
 # The key of a worker's memory for its subproblems. The number of shocks below which one process is done before others
