@@ -6,7 +6,6 @@ too or, where it has one process and they take long, in processes of their own.
 """
 
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -27,7 +26,7 @@ from optimizer.algorithms.recourse import (
 )
 from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
 from optimizer.algorithms.workers import Memory, Task
-from optimizer.errors import OptimizerWarning, WorkerError
+from optimizer.errors import WorkerError
 from optimizer.formulation import joint_first_stage_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
@@ -230,7 +229,10 @@ class JointEvaluator(BaseEvaluator):
             for place, result in executor.as_completed([tasks[number] for number in some], clock):
                 yield some[place], result
         except WorkerError as error:
-            self._continue_alone(error)
+            self._lost.append(f"Futures were solved in one process, since {error}.")
+            if self._searching is not self.executor:
+                self._searching.close()
+            self._searching, self._jobs = self._alone_after(error), 1
         spent = time.perf_counter() - began
         self._seconds += spent
         # In this process, tasks count their solver time themselves.
@@ -248,15 +250,6 @@ class JointEvaluator(BaseEvaluator):
                 self._searching = ProcessExecutor(size, setup_of([solver.instance for solver in memory[SUBPROBLEMS]]))
                 self._searching.memory = memory
         return self._searching
-
-    def _continue_alone(self, error: WorkerError) -> None:
-        message = f"{error}. The search goes on in this process alone."
-        warnings.warn(message[:1].upper() + message[1:], OptimizerWarning, stacklevel=3)
-        self._lost.append(f"Futures were solved in one process, since {error}.")
-        if self._searching is not self.executor:
-            self._searching.close()
-        memory, self._searching, self._jobs = self.executor.memory, SerialExecutor(), 1
-        self._searching.memory = memory
 
     def close(self) -> None:
         """Stop the workers."""

@@ -63,6 +63,14 @@ class BaseEvaluator:
             result[response.events] = response.cost
         return result
 
+    def _alone_after(self, error: WorkerError) -> Executor:
+        """Warn that workers were lost; return an executor in this process, with its memory."""
+        message = f"{error}. The search goes on in this process alone."
+        warnings.warn(message[:1].upper() + message[1:], OptimizerWarning, stacklevel=3)
+        alone = SerialExecutor()
+        alone.memory = self.executor.memory
+        return alone
+
 
 class RecourseEvaluator(BaseEvaluator):
     """What every search asks about a plan: its gaps, costs and subgradients in all shocks of one future.
@@ -315,13 +323,9 @@ class RecourseEvaluator(BaseEvaluator):
         try:
             return self.executor.map(tasks, clock)
         except WorkerError as error:
-            message = f"{error}. The search goes on in this process alone."
-            warnings.warn(message[:1].upper() + message[1:], OptimizerWarning, stacklevel=2)
             self._notes.append(f"Shocks were checked in one process, since {error}.")
             self.executor.close()
-            alone = SerialExecutor()
-            alone.memory = self.executor.memory
-            self.executor = alone
+            self.executor = self._alone_after(error)
             return self.executor.map(tasks, clock)
 
 
