@@ -27,6 +27,7 @@ def test_the_answer_comes_first_and_fits() -> None:
         )
         assert " ".join(done.stdout.split()).startswith(words)
         assert "), 5 % of the price of survival." in " ".join(done.stdout.split())
+        assert "t/yr: refining; t bought over all years: stockpile. A plan" in " ".join(done.stdout.split())
         assert "Plans that differ" in done.stdout
 
 

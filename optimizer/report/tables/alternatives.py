@@ -1,6 +1,7 @@
 """Tables of near-optimal alternatives (MGA): the size range of every option, and the plans side by side."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import RenderableType
@@ -92,7 +93,7 @@ def _ranges_table(instance: Instance, found: Alternatives) -> Table:
         caption += (
             "In no plan: it costs more than the tolerance pays for, or the budget or another rule rules it out.\n"
         )
-    caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
+    caption += f"{_size_units(instance, found)}. "
     caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
     in_cheapest = sizes_bought(found.cheapest)
     in_some = {each.option for each in found.ranges if each.verdict in ("must-have", "real choice")}
@@ -117,6 +118,14 @@ def _ranges_table(instance: Instance, found: Alternatives) -> Table:
         hidden=("kind",),
         expand=True,
     )
+
+
+def _size_units(instance: Instance, found: Alternatives) -> str:
+    """Return the kinds of lever by unit of size: ``t/yr: refining; t bought over all years: stockpile``."""
+    kinds = defaultdict[str, dict[str, None]](dict)
+    for lever in (instance.options[each.option] for each in found.ranges):
+        kinds[lever.labels.size_unit + " bought over all years" * lever.is_stock][lever.kind] = None
+    return "; ".join(f"{unit}: {', '.join(some)}" for unit, some in kinds.items())
 
 
 def condition_on_plans(instance: Instance, cheapest: Result) -> str:
