@@ -406,7 +406,8 @@ def test_money_that_is_committed_is_added_up_and_what_has_no_year_comes_last() -
     ]
     plant = {**PLANT, "max_size": 30, "earliest": 2026, "latest": 2026, "committed": committed}
     money = brief_of(options={"plant": plant})["parts"]["money"]
-    said = "Committed already, as announced, by any party, in no cost here: 5M USD, of which 1.5M on conditions still to be met."
+    said = "Committed already, as announced, by any party, in no cost here: 5M USD, of which 1.5M on conditions still "
+    said += "to be met."
     assert said in money["sentences"]
     # 30 t of plant at 50 USD.
     rows = [(row["year"], row["new"], row["committed"]) for row in money["values"]]
