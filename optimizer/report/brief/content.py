@@ -179,7 +179,7 @@ def _supply_of(instance: Instance, d: str) -> set[str]:
 # The definition of survival.
 FLOORS_NOTE = (
     "A shock is survived where every segment gets at least its floor, a share of its demand. Survival gap: what is "
-    "below the floors, valued at the shortage cost of the file; it is not money that is paid."
+    "below the floors, valued at the shortage cost of the file, undiscounted; it is not money that is paid."
 )
 # Largest number of segments named that are short without a shock.
 MOST_SHORT = 2

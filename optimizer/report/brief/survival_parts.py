@@ -87,8 +87,8 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     if any(each.row.is_many for each in shown):
         note += "Where a row stands for several shocks all its figures are those of one: with the largest survival gap "
         note += "or, where floors hold in all, with the largest loss. "
-    note += "Unserved in all: above floors as well. Survival gap: what is below floors, at its shortage cost. "
-    note += "Loss: all that goes unserved, at its shortage cost."
+    note += "Unserved in all: above floors as well; tonnes of all materials together. Survival gap: what is below "
+    note += "floors, at its shortage cost. Loss: all that goes unserved, at its shortage cost. Neither is discounted."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     title = "What is survived, and what is not"
     frame = Frame.of_rows("survival", title, columns, [_shock_row(instance, each) for each in shown], note)
