@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from optimizer.algorithms.problem import SearchResult
+from optimizer.algorithms.search import Search
 from optimizer.algorithms.solving import best_plan
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Listener, Settings
@@ -15,9 +17,18 @@ Algorithm = Callable[..., SearchResult]
 
 
 def _find(
-    name: StrategyName, instance: Instance, settings: Settings, clock: Clock, listener: Listener, **known: Any
+    name: StrategyName,
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener,
+    *,
+    add: int = Search.added_a_round,
+    few_rows: float = Search.few_rows,
+    **known: Any,
 ) -> SearchResult:
-    return best_plan(instance, replace(settings, strategy=name), clock, listener, **known)
+    with patch.multiple(Search, added_a_round=add, few_rows=few_rows):
+        return best_plan(instance, replace(settings, strategy=name), clock, listener, **known)
 
 
 by_constraint_generation: Algorithm = partial(_find, "constraint-generation")

@@ -52,7 +52,7 @@ from optimizer.algorithms.relaxed_floors import (
     largest_samples,
     no_sample_may_fail,
 )
-from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, Search
+from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
@@ -126,7 +126,7 @@ class ConstraintGeneration(Search):
     A problem other than least cost has no plan where the floors cannot be kept: the status is then ``infeasible``.
 
     Args:
-        instance, settings, clock, listener, evaluator, problem, add, few_rows: as for `Search`.
+        instance, settings, clock, listener, evaluator, problem: as for `Search`.
         group_solver: solves groups of futures, each by itself.
         hints: facts known before.
 
@@ -159,10 +159,8 @@ class ConstraintGeneration(Search):
         problem: ProblemVariant,
         group_solver: GroupSolver,
         hints: Hints = NOTHING_KNOWN,
-        add: int = ADDED,
-        few_rows: float = FEW_GAP_ROWS,
     ) -> None:
-        super().__init__(instance, settings, clock, listener, evaluator, problem, add, few_rows)
+        super().__init__(instance, settings, clock, listener, evaluator, problem)
         self.group_solver, self.hints, self.plans, self.known_bound = group_solver, hints, hints.plans, hints.bound
         self.enter_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
 
@@ -233,7 +231,7 @@ class ConstraintGeneration(Search):
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
         report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
         known = (settings, self.clock, report, self.evaluator, self.problem, self.group_solver, Hints(plans=self.plans))
-        search = _FixedExcuses(self.instance, *known, self.added_a_round, self.few_rows)
+        search = _FixedExcuses(self.instance, *known)
         search.writer, listed = self.writer, search.listed
         listed.ignored, listed.shares, listed.excused_counts = excused, [], []
         gaps = self.evaluator.do_nothing(self.clock).violated

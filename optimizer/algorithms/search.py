@@ -43,13 +43,6 @@ if TYPE_CHECKING:
     from optimizer.algorithms.recourse import Evaluator
 
 Arrays = dict[str, npt.NDArray[Any]]
-# Number of shocks added in a round of a relaxation; twice as many with integers, and in Benders loops whose cuts come
-# from the gap. The robust search of least gaps adds all that are violated. Samples come on top.
-ADDED = 4
-# Where floors fail, all shocks that count are put into one model if their recourse has no more rows than this. With
-# 2,000 to 6,000 rows it takes 0.4 to 1.4 times as long as Benders decomposition, with 9,000 to 17,000 rows 1.5 to 3
-# times; with 200 rows, where several futures make the tree large, a tenth.
-FEW_GAP_ROWS = 7_000
 
 
 @dataclass(frozen=True)
@@ -176,8 +169,6 @@ class Search:
         instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: evaluates the recourse in the listed shocks.
         problem: the objective, with additional rows and limits.
-        add: number of shocks added in a round of a relaxation, as for `ADDED`; kept as `added_a_round`.
-        few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Attributes:
         shocks: shocks that the model holds, or will hold when it is built, in the order in which they were entered, so
@@ -188,6 +179,14 @@ class Search:
             search, so that no reference cycle keeps both in memory.
     """
 
+    # Number of shocks added in a round of a relaxation; twice as many with integers, and in Benders loops whose cuts
+    # come from the gap. The robust search of least gaps adds all that are violated. Samples come on top.
+    added_a_round: int = 4
+    # Where floors fail, all shocks that count are put into one model if their recourse has no more rows than this. With
+    # 2,000 to 6,000 rows it takes 0.4 to 1.4 times as long as Benders decomposition, with 9,000 to 17,000 rows 1.5 to 3
+    # times; with 200 rows, where several futures make the tree large, a tenth.
+    few_rows: float = 7_000
+
     def __init__(
         self,
         instance: Instance,
@@ -196,12 +195,10 @@ class Search:
         listener: Listener,
         evaluator: "Evaluator",
         problem: ProblemVariant = LEAST_COST,
-        add: int = ADDED,
-        few_rows: float = FEW_GAP_ROWS,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.tree = instance.tree
-        self.evaluator, self.problem, self.added_a_round, self.few_rows = evaluator, problem, add, few_rows
+        self.evaluator, self.problem = evaluator, problem
         self.began = time.perf_counter()
         self.report = _with_seconds(listener, self.began)
         if evaluator.writer is None or evaluator.writer.tree is not self.tree:

@@ -6,7 +6,7 @@
     constraint generation   (`constraint_generation`) in all other cases
 
 Where floors cannot all be kept, the last two continue with the shocks that leave a gap under the do-nothing plan or
-have a probability: the extensive form of these finds the least gap if they are few (`FEW_GAP_ROWS`), else Benders
+have a probability: the extensive form of these finds the least gap if they are few (`Search.few_rows`), else Benders
 decomposition.
 
 `Settings.strategy` requests one of them; ``auto``, the default, decides by the instance. Two cases override the
@@ -33,7 +33,7 @@ from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, Probl
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator, recourse_executor
 from optimizer.algorithms.relaxed_floors import no_sample_may_fail
-from optimizer.algorithms.search import ADDED, FEW_GAP_ROWS, warn_unsaved
+from optimizer.algorithms.search import warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import UnboundedError
@@ -68,9 +68,6 @@ def best_plan(
     problem: ProblemVariant = LEAST_COST,
     evaluator: Evaluator | None = None,
     hints: Hints = NOTHING_KNOWN,
-    *,
-    add: int = ADDED,
-    few_rows: float = FEW_GAP_ROWS,
 ) -> SearchResult:
     """Find the cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
 
@@ -83,8 +80,6 @@ def best_plan(
             they cannot be kept: the status is then ``infeasible``.
         evaluator: evaluates the recourse; may be warm from an earlier search, with the same results.
         hints: facts known before, which constraint generation uses; the other strategies ignore them.
-        add: number of violated shocks added in a round, as for `ADDED`.
-        few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Raises:
         SolverError: the solver failed.
@@ -98,8 +93,8 @@ def best_plan(
     evaluator = evaluator or evaluator_of(instance)
     known = (instance, settings, clock, listener, evaluator, problem)
     if algorithm == "benders":
-        return BendersSearch(*known, add, few_rows).run()
-    search = _ListedConstraintGeneration(*known, solve_groups, hints, add, few_rows)
+        return BendersSearch(*known).run()
+    search = _ListedConstraintGeneration(*known, solve_groups, hints)
     if problem.gap_limit > 0:
         search.enter_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
     return search.run()
@@ -129,9 +124,10 @@ class _ListedConstraintGeneration(ConstraintGeneration):
         """
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        few_rows = self.few_rows if no_sample_may_fail(self.instance) else math.inf
-        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.added_a_round, few_rows)
-        found = BendersSearch(self.instance, *known).continue_from(self.shocks, self.history)
+        search = BendersSearch(self.instance, self.settings, self.clock, self.report, self.evaluator, self.problem)
+        if not no_sample_may_fail(self.instance):
+            search.few_rows = math.inf
+        found = search.continue_from(self.shocks, self.history)
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):
             return found
         best = self.best_of(found, self.latest or self.model.fall_back(self.relaxation))

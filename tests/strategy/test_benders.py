@@ -17,6 +17,7 @@ from optimizer.algorithms.benders_evaluation import cuts_of_relaxation
 from optimizer.algorithms.benders_master import MasterProblem
 from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.search import Search
 from optimizer.algorithms.solving import best_plan
 from optimizer.solver import Clock, Progress, Settings, SolveResult, Vector
 from tests.algorithms import Algorithm, by_benders, by_constraint_generation
@@ -55,11 +56,14 @@ def test_the_least_gap_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("few", "is_one_model"), [(360, True), (359, False)])
-def test_one_model_holds_the_shocks_that_fail_if_their_rows_are_few(few: int, is_one_model: bool) -> None:
+def test_one_model_holds_the_shocks_that_fail_if_their_rows_are_few(
+    monkeypatch: pytest.MonkeyPatch, few: int, is_one_model: bool
+) -> None:
     # 40 shocks of 9 rows; each leaves 20 t short, whichever way the least gap is found.
     steps: list[Progress] = []
     instance = so.read(starts(0.0, 3000, end=2039, last=2036))
-    found = best_plan(instance, Settings(mip_gap=0.0), Clock(), steps.append, few_rows=few)
+    monkeypatch.setattr(Search, "few_rows", few)
+    found = best_plan(instance, Settings(mip_gap=0.0), Clock(), steps.append)
     assert found.gap == pytest.approx(40 * 20 * 1000)
     assert ("gap, relaxation" not in {step.phase for step in steps}) == is_one_model
 

@@ -27,6 +27,7 @@ KILLED = """
 import os, signal, sys
 import optimizer as so
 from optimizer.solver import Clock, Settings
+from optimizer.algorithms.search import Search
 from optimizer.algorithms.solving import best_plan
 
 file, strategy, folder, last = sys.argv[1:]
@@ -36,7 +37,8 @@ def hear(step):
         os.kill(os.getpid(), signal.SIGKILL)
 
 settings = Settings(mip_gap=0.0, checkpoint=folder, strategy=strategy)
-best_plan(so.load(file), settings, Clock(), hear, add=1, few_rows=0)
+Search.added_a_round, Search.few_rows = 1, 0
+best_plan(so.load(file), settings, Clock(), hear)
 """
 
 
