@@ -22,15 +22,13 @@ def command(
     Manual:  docs/how-to/write.md
     """
     from optimizer.errors import InstanceError
-    from optimizer.io.load import without_garbage_collection
 
     summaries, is_bad = [], False
     for file in files:
         try:
-            with without_garbage_collection():
-                inputs.print_source(file)
-                made = inputs.change_instance(file, changes, lists_attacks=adversary)
-                summaries.append(_summarise(file, made, json=json, every=every))
+            inputs.print_source(file)
+            made = inputs.change_instance(file, changes, lists_attacks=adversary)
+            summaries.append(_summarise(file, made, json=json, every=every))
         except InstanceError as error:
             is_bad = True
             if json:

@@ -1,9 +1,7 @@
 """Reading of instance files (YAML, JSON, Excel, saved plans) as plain data or Instance, and their conversion."""
 
-import gc
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -125,18 +123,6 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
     )
 
 
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Disable cyclic garbage collection, which takes 40 % of the time to read a large file and frees nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
     """Read and check an instance file.
 
@@ -203,7 +189,6 @@ def inspect_document(
     return *_check_changed(document, overrides), document
 
 
-@without_garbage_collection()
 def _check_changed(document: Document, overrides: OverridesLike) -> tuple[Instance, tuple[Finding, ...]]:
     """Change a document by overrides and check it; return its instance with its warnings."""
     wrong = list[Finding]()

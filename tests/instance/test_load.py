@@ -1,6 +1,5 @@
 """Reading instance files: YAML 1.2 scalars, aliases and merges, JSON, overrides, the way there and back."""
 
-import gc
 import json
 from pathlib import Path
 
@@ -398,20 +397,6 @@ def test_periods_are_counted_for_each_object_that_has_columns(tmp_path: Path, mo
     said = f"{periods} periods for {acting} processes, options and segments are too many to compute with"
     with pytest.raises(so.InstanceError, match=said):
         load(tmp_path, BASE)
-
-
-def test_reading_leaves_garbage_collection_as_it_was(tmp_path: Path) -> None:
-    load(tmp_path, BASE)
-    assert gc.isenabled()
-    with pytest.raises(so.InstanceError):
-        load(tmp_path, BASE, "horizon.step=day")
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        load(tmp_path, BASE)
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
 
 
 def test_what_is_not_the_same_is_not_equal(tmp_path: Path) -> None:
