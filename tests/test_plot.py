@@ -265,7 +265,7 @@ def test_map_counts_an_option_that_is_ordered_twice_once(tiny: Book) -> None:
         for moves in (tiny.own.moves, (*tiny.own.moves, plant))
     )
     assert (once.options, twice.options) == (2, 2)
-    assert twice.spent == pytest.approx(once.spent + plant.paid)
+    assert twice.spent == pytest.approx(once.spent + plant.spent)
 
 
 def test_leverage_is_spent_at_home_and_held_over_its_region() -> None:
@@ -275,7 +275,7 @@ def test_leverage_is_spent_at_home_and_held_over_its_region() -> None:
     instance = so.forcing(so.read(data), [("chips", 2026, 1)])
     drawn = book(instance, single_point(instance, so.solve(instance)))
     spent = {each.region: each.spent for each in maps_of(drawn)[0].regions}
-    others = sum(move.paid for move in drawn.own.moves if move.option != "chips")
+    others = sum(move.spent for move in drawn.own.moves if move.option != "chips")
     assert spent == {"rival": 0, "home": pytest.approx(others + 3e6)}
     (chips,) = [move for move in drawn.own.moves if move.option == "chips"]
     assert (chips.region, chips.over) == ("", "rival")

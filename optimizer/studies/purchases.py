@@ -7,8 +7,8 @@ first    period in which it is first in force, t + lead time; the number of peri
 steps    (period, share of size in force) at each change of the share, by a ramp or by erosion
 capex    money, undiscounted: capex·size + fixed cost and what else its lever pays, or price·fill over all purchases
 support  price support paid in the baseline; several builds of an option share it by their capacity in force
-paid     capex + support
-outlays  the part that counts towards the budget, budget_share·paid, by calendar year; `counted` is their sum
+spent    capex + support
+outlays  the part that counts towards the budget, budget_share·spent, by calendar year; `outlay` is their sum
 
 `fit_plan` checks a plan against the instance's horizon and, for every option that is bought, its existence, kind,
 decision periods, and largest size or stock. It only notes violated purchase rules (whole units, least sizes, fill
@@ -59,8 +59,8 @@ class Purchase:
     size_words: str  # `bought` with its unit, and the initial stock if there is any
     capex: float
     support: float
-    paid: float
-    counted: float
+    spent: float
+    outlay: float
     outlays: Mapping[int, float]
     without_shocks: bool  # whether the no-shock plan buys the option too, perhaps less of it or later
     forced: bool  # whether `policy.force` requires the option
@@ -71,15 +71,15 @@ class Purchase:
 OUTLAY_IS_A_PART = "Outlay: the part of what is spent that counts towards the budget."
 
 
-def spent_words(spent: float, counted: float, money: str) -> str:
+def spent_words(spent: float, outlay: float, money: str) -> str:
     """Return the money spent, undiscounted, as text, with the part that counts towards the budget if that is less."""
-    whole, part = si(spent, money), si(counted, money)
-    return whole if part == whole else f"{whole}, {part if counted > 0 else 'none'} of it outlay"
+    whole, part = si(spent, money), si(outlay, money)
+    return whole if part == whole else f"{whole}, {part if outlay > 0 else 'none'} of it outlay"
 
 
 def outlay_part_note(moves: Iterable[Purchase]) -> str:
     """Return the definition of outlay if part of the money spent does not count towards the budget, else ""."""
-    return OUTLAY_IS_A_PART if any(move.counted < move.paid for move in moves) else ""
+    return OUTLAY_IS_A_PART if any(move.outlay < move.spent for move in moves) else ""
 
 
 def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
@@ -142,7 +142,7 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
         support = _support_of(instance, result, build)
         invested = option.payments(horizon, build.t, build.size, opened=build.opened)
         payments = [support[t] + invested.get(t, 0.0) for t in horizon.periods]
-        paid = math.fsum(payments)
+        spent = math.fsum(payments)
         yield Purchase(
             option=build.option,
             name=display_name(instance, build.option),
@@ -159,8 +159,8 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
             size_words=size_text(instance, build.option, build.size),
             capex=math.fsum(invested.values()),
             support=math.fsum(support),
-            paid=paid,
-            counted=option.budget_share * paid,
+            spent=spent,
+            outlay=option.budget_share * spent,
             outlays=_by_year(horizon, payments, option.budget_share),
             without_shocks=build.option in result.calm_builds,
             forced=build.option in instance.policy.force,
@@ -230,7 +230,7 @@ def _stock_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
         if not bought:
             continue
         payments, amount = stock.paid_by_period(horizon, fills), math.fsum(fills)
-        paid, in_store = math.fsum(payments), f" beside {si(stock.initial, 't')} in store" if stock.initial else ""
+        spent, in_store = math.fsum(payments), f" beside {si(stock.initial, 't')} in store" if stock.initial else ""
         yield Purchase(
             option=o,
             name=display_name(instance, o),
@@ -245,10 +245,10 @@ def _stock_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
             size=max(result.plan.stocks[o]),
             bought=amount,
             size_words=f"{size_text(instance, o, amount)}{in_store}",
-            capex=paid,
+            capex=spent,
             support=0.0,
-            paid=paid,
-            counted=stock.budget_share * paid,
+            spent=spent,
+            outlay=stock.budget_share * spent,
             outlays=_by_year(horizon, payments, stock.budget_share),
             without_shocks=o in result.calm_builds,
             forced=o in instance.policy.force,
@@ -405,7 +405,7 @@ def _order(instance: Instance, moves: Sequence[Purchase], year: int) -> Order:
     first, last = moves[0], moves[-1]
     size = math.fsum(move.size for move in moves)
     words = first.size_words if first is last else size_text(instance, first.option, size)
-    money, total = math.fsum(move.outlays.get(year, 0.0) for move in moves), math.fsum(move.counted for move in moves)
+    money, total = math.fsum(move.outlays.get(year, 0.0) for move in moves), math.fsum(move.outlay for move in moves)
     return Order(first.option, first.name, first.decided, last.on_line, words, money, total, bool(first.fills))
 
 
@@ -459,7 +459,7 @@ def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -
         note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
     if any(len(move.outlays) > 1 for move in moves if not move.fills and not move.support):
         note += " What an option pays in later years is spent as well."
-    rest = result.outlay - math.fsum(move.counted for move in moves) - existing
+    rest = result.outlay - math.fsum(move.outlay for move in moves) - existing
     if rest > NEGLIGIBLE * result.outlay:
         note += f" {si(rest, result.money)} of the outlay belongs to no purchase of the table."
     return note

@@ -480,6 +480,6 @@ def _parts(
     yield figures_part(instance, result, of_kind(Sensitivity, studies))
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
-        spent[move.option] = spent.get(move.option, 0.0) + move.counted
+        spent[move.option] = spent.get(move.option, 0.0) + move.outlay
     proven = f"total cost {proven_cost(result, cost_with_gaps(result))}"
     yield confidence_part(result, result.comments, proven, spent)

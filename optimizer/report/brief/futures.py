@@ -365,7 +365,7 @@ def _later_moves(view: _FutureView, first: int) -> Iterator[tuple[int, float]]:
     """Yield year and outlay of decisions after the first year."""
     for move in purchases(view.instance, view.future.result):
         if (year := view.instance.horizon.year(move.t)) != first:
-            yield year, move.counted
+            yield year, move.outlay
 
 
 def _worst_delays(views: Sequence[_FutureView], delays: DelaysByFuture) -> dict[str, _FutureDelay]:
@@ -495,6 +495,6 @@ def _confidence_part(
     spent: dict[str, float] = {}
     for view in views:
         for move in purchases(view.instance, view.future.result):
-            spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.counted
+            spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.outlay
     proven = proven_cost(result, futures_with_gaps(instance_of(result), result))
     return confidence_part(result, comments, f"{result.measure} {proven}", spent)

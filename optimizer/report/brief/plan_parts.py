@@ -236,15 +236,15 @@ def damage_of(delay: Delay | None) -> tuple[float, float, int]:
 
 def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any, ...]]:
     """Yield rows of the decisions of later years, the largest outlay first."""
-    ordered = sorted(later, key=lambda move: -move.counted)
+    ordered = sorted(later, key=lambda move: -move.outlay)
     shown = len(ordered) if len(ordered) <= MOST_LATER else MOST_LATER - 1
     for move in ordered[:shown]:
         on_line = on_line_words(move.on_line, is_stock=bool(move.fills))
         share = _share_of_samples(result, move.option)
-        yield f"Later: {move.name}, {move.size_words}", None, move.counted, move.decided, on_line, share, None
+        yield f"Later: {move.name}, {move.size_words}", None, move.outlay, move.decided, on_line, share, None
     rest = ordered[shown:]
     if rest:
-        spent = math.fsum(move.counted for move in rest)
+        spent = math.fsum(move.outlay for move in rest)
         yield f"and {plural(len(rest), 'later decision')}", None, spent, None, None, None, None
 
 

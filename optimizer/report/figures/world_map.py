@@ -194,7 +194,7 @@ def _map_region(instance: Instance, drawn: Chain, region: str, moves: Sequence[P
     short = 1.0 - drawn.served / drawn.demanded if drawn.demanded > 0 and region == instance.home else 0.0
     return MapRegion(
         region, region_name(instance, region), place_of(instance, region), drawn.by_region.get(region, 0.0),
-        sum(move.paid for move in moves), sum(move.counted for move in moves), len({move.option for move in moves}),
+        sum(move.spent for move in moves), sum(move.outlay for move in moves), len({move.option for move in moves}),
         short,
     )  # fmt: skip
 

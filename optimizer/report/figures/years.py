@@ -69,7 +69,7 @@ def draw_timeline(
 ) -> Canvas:
     """Draw every purchase with its lead time and ramp; the height of a bar is the working share of its size."""
     horizon = instance.horizon
-    moves = sorted(moves, key=lambda move: (move.t, -move.paid))
+    moves = sorted(moves, key=lambda move: (move.t, -move.spent))
     canvas = new_canvas(f"{instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))
     (panel,) = canvas.panels
     for row, move in enumerate(moves):
@@ -81,7 +81,7 @@ def draw_timeline(
     panel.grid(axis="x")
     right = panel.twinx()
     right.set_ylim(panel.get_ylim())
-    spent = [spent_words(move.paid, move.counted, result.money) for move in moves]
+    spent = [spent_words(move.spent, move.outlay, result.money) for move in moves]
     right.set_yticks(range(len(moves)), [f"{move.size_words}, {paid}" for move, paid in zip(moves, spent, strict=True)])
     remove_frame(panel)
     remove_frame(right)

@@ -102,11 +102,7 @@ class PlanView:
             "dependent": narrative.dependence_words(instance, result),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),
-            # The key `purchases` is that of the first version.
-            "moves": [
-                {"purchases" if key == "fills" else key: each for key, each in asdict(move).items()}
-                for move in self.moves
-            ],
+            "moves": [{_KEYS.get(key, key): each for key, each in asdict(move).items()} for move in self.moves],
             "stocks": dict(self.stocks),
             "stock_looks": canvas.stock_looks(instance, result),
             "passings": [compact(passing) for passing in self.passings],
@@ -131,15 +127,15 @@ MOVES_SAID = 6
 
 def _to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], ...]:
     """Return the purchases with the largest outlay: name, and in words date, size and money."""
-    ordered = sorted(moves, key=lambda move: -move.paid)
+    ordered = sorted(moves, key=lambda move: -move.spent)
     said = [
-        (move.name, f"{_when(move)}, {move.size_words}, {spent_words(move.paid, move.counted, money)}")
+        (move.name, f"{_when(move)}, {move.size_words}, {spent_words(move.spent, move.outlay, money)}")
         for move in ordered[:MOVES_SAID]
     ]
     rest = ordered[MOVES_SAID:]
     if rest:
-        spent, counted = math.fsum(move.paid for move in rest), math.fsum(move.counted for move in rest)
-        said.append((f"and {plural(len(rest), 'more decision')}", spent_words(spent, counted, money)))
+        spent, outlay = math.fsum(move.spent for move in rest), math.fsum(move.outlay for move in rest)
+        said.append((f"and {plural(len(rest), 'more decision')}", spent_words(spent, outlay, money)))
     return tuple(said)
 
 
@@ -149,6 +145,8 @@ def _when(move: Purchase) -> str:
     return f"decided {move.decided}, on line {move.on_line}"
 
 
+# Keys of the first version, by field of a `Purchase`.
+_KEYS = {"fills": "purchases", "spent": "paid", "outlay": "counted"}
 # The frames shown as tables of a page.
 TABLES = ("builds", "limits", "actual", "commitments", "bands", "bought_in_samples")
 PLAN_FIGURES = (
