@@ -320,7 +320,7 @@ def test_the_table_of_purchases_pays_for_a_stock_what_the_model_pays(cell: Cell,
     instance = cell(BASE, "options:\n  buffer: {kind: dear, commodity: magnet, price: 10, max_size: 200}")
     result = solve(instance)
     assert sum(result.outlays.values()) == pytest.approx(1000)
-    assert [each.paid for each in purchases(instance, result)] == pytest.approx([1000])
+    assert [each.spent for each in purchases(instance, result)] == pytest.approx([1000])
     assert [each.paid for each in decisions_in_future(instance, result)] == [pytest.approx((1000,))]
 
 
@@ -539,7 +539,7 @@ def test_what_a_lever_pays_later_is_in_every_amount_of_its_purchase(
     instance = cell(BASE, f"options:\n  less: {option}")
     result = solve(instance)
     (build,) = purchases(instance, result)
-    assert (build.paid, build.outlays) == (pytest.approx(700), pytest.approx({2027: 600, 2028: 100}))
+    assert (build.spent, build.outlays) == (pytest.approx(700), pytest.approx({2027: 600, 2028: 100}))
     assert result.frames.builds.outlay.sum() == pytest.approx(result.outlay)
     assert "What an option pays in later years is spent as well." in str(result.frames.frame("builds").note)
     # With imports at 1 a tonne, 10 t beside the 50 that the floor needs are worth no 140: 20 in imports.
