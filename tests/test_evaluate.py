@@ -523,6 +523,16 @@ def test_rules_of_one_future_are_named_and_not_enforced() -> None:
     assert not found.are_probabilities_given
 
 
+def test_a_future_in_which_stocks_begin_with_more_has_its_own_breach_of_max_size() -> None:
+    """10 t are bought: with 15 t held before, 25 of at most 30; with the 25 t of `more`, 35."""
+    reserve = {"kind": "stockpile", "commodity": "m", "price": 10, "max_size": 30, "initial": 15}
+    branches = {"more": {"set": {"options.reserve.initial": 25}}, "less": {}}
+    instance = waiting(options={"reserve": reserve}, futures={"held": {"from": 2028, "branches": branches}})
+    found: Any = evaluate_futures(instance, {"purchases": {"reserve": {2027: 10}}}, is_quick=True)
+    said = [[rule.what for rule in each.evaluation.broken_rules] for each in found.futures]
+    assert said == [["it holds 35 t, max_size is 30 t"], []]
+
+
 def assert_verified(found: Any) -> None:
     assert verify(found.instance, found.result, "proof").report.disagreements == []
 

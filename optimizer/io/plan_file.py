@@ -382,7 +382,7 @@ class RuleBreach:
 
 
 def list_breaches(instance: Instance, plan: Plan) -> list[RuleBreach]:
-    """Return the rules of buying that a plan breaks; its stock paths are those of the instance."""
+    """Return the rules of buying that a plan breaks in an instance, in which stocks may begin with other amounts."""
     return [*_build_breaches(instance, plan), *_stock_breaches(instance, plan)]
 
 
@@ -465,7 +465,8 @@ def _stock_breaches(instance: Instance, plan: Plan) -> Iterator[RuleBreach]:
 
 def _amount_breaches(instance: Instance, plan: Plan, stock: Stock) -> Iterator[RuleBreach]:
     o, horizon = stock.id, instance.horizon
-    fills, held = plan.fills[o], max(plan.stocks[o])
+    fills = plan.fills[o]
+    held = max(stock.stock_path(horizon, fills))
     most, rate = max(fills), stock.most_in_a_year
     if most > rate * horizon.delta * (1.0 + NEGLIGIBLE):
         t = fills.index(most)
