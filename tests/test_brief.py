@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -718,6 +719,7 @@ def test_pdf_is_one_page_of_a4(data: dict[str, Any]) -> None:
 
 def test_word_document_is_a4_and_its_columns_are_as_wide_as_what_stands_in_them(data: dict[str, Any]) -> None:
     document = Document(io.BytesIO(write_brief(data["brief"], ".docx")))
+    assert document.core_properties.created.date() >= date(2026, 1, 1)  # not that of the template
     (section,) = document.sections
     assert (round(section.page_width.mm), round(section.page_height.mm)) == (210, 297)
     shades = {shade.get(qn("w:fill")) for table in document.tables for shade in table.style.element.iter(qn("w:shd"))}

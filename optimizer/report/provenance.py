@@ -182,8 +182,8 @@ def made_sentence(result: Result | FuturesResult) -> str:
     used = {name: str(number) for name, number in result.versions.items() if name not in ("optimizer", "python")}
     used |= {} if (seed := result.settings.get("seed")) is None else {"seed": str(seed)}
     words = f" ({', '.join(map(' '.join, used.items()))})" if used else ""
-    made = f"Made by diversify {result.versions.get('optimizer', '')}{words} from the instance with the hash"
-    return f"{made} {hash_words(result.data)}; diversify check FILE prints that of a file."
+    made = f"Made by diversify {result.versions.get('optimizer', '')}{words}"
+    return f"{made} from the instance with the hash {hash_words(result.data)}."
 
 
 def run_facts(result: Result) -> tuple[tuple[str, str], ...]:

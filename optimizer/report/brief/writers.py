@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 from textwrap import wrap
@@ -118,8 +119,10 @@ def _set_up(document: Any, data: Mapping[str, Any]) -> None:
         style.paragraph_format.space_before = Pt(6 if name == "Heading 2" else 0)
     for shade in document.styles[_RULED].element.iter(qn("w:shd")):
         shade.set(qn("w:fill"), "EDEFF2")
-    document.core_properties.title, document.core_properties.subject = data["title"], data["verdict"]
-    document.core_properties.author, document.core_properties.comments = "diversify", ""
+    known = document.core_properties
+    known.title, known.subject, known.author, known.comments = data["title"], data["verdict"], "diversify", ""
+    # Those of the template are of 2013.
+    known.created = known.modified = datetime.now(UTC)
 
 
 def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -> None:
