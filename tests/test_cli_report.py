@@ -102,7 +102,7 @@ def test_comments_of_a_file_that_is_another_instance_carry_a_warning(plan: str, 
     other.write_text(Path(TINY).read_text().replace("{budget: 20M}", "{budget: 30M}"))
     done = CliRunner().invoke(app, ["report", plan, "--quick", "-o", str(page), "--instance", str(other)])
     said = f"{other}, whose comments are shown, is another instance than that of the plan: "
-    said += "policy.budget: 20M in the plan, 30M in the file."
+    said += "policy.budget: 20M USD in the plan, 30M USD in the file."
     assert done.exit_code == 0
     assert said in " ".join(done.stderr.split())
     assert said in page.read_text().replace("\\", "")

@@ -8,6 +8,8 @@ import typer
 from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
+    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
     from optimizer.studies.verify import Extent
 
 
@@ -31,7 +33,6 @@ def command(
     Manual:  docs/how-to/verify.md
     """
     from optimizer.instance.reading import read
-    from optimizer.report.tables.checks import value_differences
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.studies.verify import verify
@@ -46,7 +47,7 @@ def command(
             param_hint="--prove",
         )
     instance = read(result.data, plan)
-    differ = value_differences(result, instance_)
+    differ = _differences(result, instance_)
     with common.display(instance.money) as listener:
         found = verify(instance, result, extent, listener=listener)
     if json:
@@ -58,3 +59,11 @@ def command(
         show(verification_parts, found, apart=False, plan=plan, result=result, file=instance_, differ=differ)
     # The exit code of plans that do not survive also means that a plan was not recomputed completely.
     common.end(survives=not found.lines_not_recomputed, disagrees=bool(not found.ok or differ))
+
+
+def _differences(result: "Result | FuturesResult", file: Path | None) -> list[str] | None:
+    """Return what a plan's instance and that of a file differ in; None without a file."""
+    from optimizer.io.load import inspect_document
+    from optimizer.report.tables.checks import value_differences
+
+    return None if file is None else value_differences(result, inspect_document(file)[0])

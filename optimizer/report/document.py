@@ -22,7 +22,7 @@ from optimizer.instance.derived import prices_respond
 from optimizer.instance.edits import differing_sections
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.io.load import comments_of, open_document
+from optimizer.io.load import comments_of, inspect_document, open_document
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_each_brief, make_futures_brief
 from optimizer.report.brief.plan_parts import Brief
@@ -236,7 +236,7 @@ def _with_comments(
 def other_file_warnings(result: Result | FuturesResult, file: str | Path | None) -> tuple[str, ...]:
     """Return one warning if a plan is of another instance than the file that its comments are taken from."""
     # What the run changed differs from its own file as well.
-    found = value_differences(result, None if result.changes else file)
+    found = [] if file is None or result.changes else value_differences(result, inspect_document(file)[0])
     if not found:
         return ()
     what = f"{file}, whose comments are shown, is another instance than that of the plan: {found[0]}"

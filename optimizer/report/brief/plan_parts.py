@@ -277,11 +277,11 @@ def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
 
 
 def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
-    more = f"; the plan costs {si(abs(delay.cost), result.money)} {'more' if delay.cost > 0 else 'less'}"
-    more *= abs(delay.cost) > SHOWN_SHARE * (result.outlay or abs(result.total_cost))
+    is_told = delay.shock is None or delay.cost > 0  # what is saved by leaving more unserved is no advantage
+    is_told &= abs(delay.cost) > SHOWN_SHARE * (result.outlay or abs(result.total_cost))
+    more = f"; the plan costs {si(abs(delay.cost), result.money)} {'more' if delay.cost > 0 else 'less'}" * is_told
     if delay.shock is None:
         return f"nothing more goes unserved{more}"
-    more *= delay.cost > 0  # what is saved by leaving more unserved is no advantage
     where = f" in {dated_name(instance, instance.event(delay.shock))}"
     if delay.gap > NEGLIGIBLE * max(1.0, delay.shortage_cost):
         text = f"{si(delay.below_floor, 't')} more below floors, survival gap +{si(delay.gap, result.money)}{where}"

@@ -15,13 +15,12 @@ from rich.tree import Tree
 from optimizer.audit import Verification
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
-from optimizer.instance.derived import NO_SHOCK_RULES, display_name, rules_in_force, size_text
+from optimizer.instance.derived import NO_SHOCK_RULES, display_name, field_unit, rules_in_force, size_text
 from optimizer.instance.document import get_value
 from optimizer.instance.edits import other_sections
 from optimizer.instance.ranges import find_places
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.io.load import inspect_document
 from optimizer.io.yaml_text import dump_flow
 from optimizer.levers import KINDS
 from optimizer.report.format import committed_words, list_names, percent, plural
@@ -298,23 +297,14 @@ def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]
     return [head, *(Text(f"  {row}") for row in report.disagreements)]
 
 
-def value_differences(result: Result | FuturesResult, file: str | Path | None) -> list[str] | None:
-    """Return a text for each value on which plans depend that differs between a result's instance and that of a file.
-
-    Without a file they are None.
-
-    Raises:
-        InstanceError: the file holds no valid instance.
-    """
-    if file is None:
-        return None
-    instance = inspect_document(file)[0]
-    own, other = instance_of(result).to_dict(), instance.to_dict()
-    pairs = ((section, own.get(section), other.get(section)) for section in other_sections(result, instance))
+def value_differences(result: Result | FuturesResult, instance: Instance) -> list[str]:
+    """Return a text for each value on which plans depend that differs between a result's instance and a file's."""
+    solved = instance_of(result)
+    own, other = solved.to_dict(), instance.to_dict()
     return [
-        f"{place}: {_or_none(ours)} in the plan, {_or_none(theirs)} in the file"
-        for pair in pairs
-        for place, ours, theirs in _differing(*pair)
+        f"{place}: {_with_unit(solved, place, ours)} in the plan, {_with_unit(instance, place, theirs)} in the file"
+        for section in other_sections(result, instance)
+        for place, ours, theirs in _differing(section, own.get(section), other.get(section))
     ]
 
 
@@ -327,8 +317,9 @@ def _differing(place: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, A
         yield place, ours, theirs
 
 
-def _or_none(value: Any) -> str:
-    return "nothing" if value is None else in_words(value)
+def _with_unit(instance: Instance, place: str, value: Any) -> str:
+    unit = field_unit(instance, place.split(".")) if isinstance(value, float) else ""
+    return "nothing" if value is None else f"{in_words(value)} {unit}".rstrip()
 
 
 # The tree of the futures of a file.
