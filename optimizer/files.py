@@ -14,7 +14,7 @@ import re
 import secrets
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
@@ -251,17 +251,51 @@ def write_whole(path: str | FilePath, content: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written; the error names this file, not the one beside it.
     """
-    # A symbolic link is kept; its target is replaced.
-    target = FilePath(path).resolve()
+    write_all([(path, content)])
+
+
+def write_all(contents: Iterable[tuple[str | FilePath, str | bytes]]) -> None:
+    """Write files that belong together, as `write_whole`: where one cannot be written, all stay as they were.
+
+    No file is replaced before all contents are on the disk. A process that is killed between two renames leaves some
+    files of before.
+
+    Raises:
+        OSError: a file cannot be written; the error names it.
+    """
+    made = list[tuple[str | FilePath, FilePath, FilePath]]()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, content.encode("utf-8") if isinstance(content, str) else content)
+        for path, content in contents:
+            with _naming(path):
+                # A symbolic link is kept; its target is replaced.
+                target = FilePath(path).resolve()
+                target.parent.mkdir(parents=True, exist_ok=True)
+                beside = _write_beside(target, content.encode("utf-8") if isinstance(content, str) else content)
+                made.append((path, target, beside))
+        for path, target, beside in made:
+            with _naming(path):
+                beside.replace(target)
+    finally:
+        for _, _, beside in made:
+            beside.unlink(missing_ok=True)
+    for folder in {target.parent for _, target, _ in made}:
+        _sync_folder(folder)
+
+
+@contextlib.contextmanager
+def _naming(path: str | FilePath) -> Iterator[None]:
+    """Let errors of the system name this file, not the one beside it."""
+    try:
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _replace(target: FilePath, content: bytes) -> None:
+def _write_beside(target: FilePath, content: bytes) -> FilePath:
+    """Write the content that is to replace a file, and return its path."""
     before = target.stat() if target.exists() else None
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if before is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}")
@@ -274,13 +308,16 @@ def _replace(target: FilePath, content: bytes) -> None:
             os.fsync(file.fileno())
         if before is not None:
             _copy_mode_and_owner(beside, before)
-        beside.replace(target)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+    return beside
+
+
+def _sync_folder(folder: FilePath) -> None:
+    """Make renames in a folder durable, on systems where a folder can be synced."""
     with contextlib.suppress(OSError):
-        # Makes the rename durable, on systems where a folder can be synced.
-        handle = os.open(target.parent, os.O_RDONLY)
+        handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

@@ -1,6 +1,7 @@
 """A folder of CSV tables holds those of one run of a command, and nothing that is somebody's own is removed."""
 
 import json
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer.cli.app import app
+from optimizer.files import write_all
+from optimizer.report.tables import render
 from optimizer.report.tables.render import RECORD, renew_tables
 from optimizer.results.frames import Frame, FrameColumn, Frames
 
@@ -72,6 +75,39 @@ def test_a_record_removes_nothing_outside_the_folder_and_no_link(tmp_path: Path)
     assert renew_tables("solve", frames("builds"), inside).removed == []
     assert own.read_text() == "mine\n"
     assert (inside / "link.csv").is_symlink()
+
+
+def test_a_table_that_cannot_be_written_leaves_all_tables_as_they_were(tmp_path: Path) -> None:
+    renew_tables("solve", frames("builds", "costs"), tmp_path)
+    (tmp_path / "builds.csv").write_text("what\nearlier\n")
+    (tmp_path / "costs.csv").unlink()
+    (tmp_path / "costs.csv").mkdir()
+    with pytest.raises(OSError, match=r"costs\.csv"):
+        renew_tables("solve", frames("builds", "costs"), tmp_path)
+    assert (tmp_path / "builds.csv").read_text() == "what\nearlier\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [RECORD, "builds.csv", "costs.csv"]
+
+
+def test_a_figure_that_cannot_be_computed_leaves_all_tables_as_they_were(tmp_path: Path) -> None:
+    def fail() -> Frame:
+        raise ZeroDivisionError
+
+    broken = Frames({"builds": lambda: frames("builds").frame("builds"), "costs": fail})
+    with pytest.raises(ZeroDivisionError):
+        renew_tables("solve", broken, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_has_the_digests_of_what_this_run_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_with_another_run(contents: Iterable[tuple[Path, str]]) -> None:
+        write_all(contents)
+        (tmp_path / "costs.csv").write_text("what\nof another run\n")
+
+    monkeypatch.setattr(render, "write_all", write_with_another_run)
+    renew_tables("solve", frames("builds", "costs"), tmp_path)
+    known = json.loads((tmp_path / RECORD).read_text())["solve"]
+    found = {name: sha256((tmp_path / name).read_bytes()).hexdigest() for name in known}
+    assert [name for name in known if known[name] != found[name]] == ["costs.csv"]
 
 
 def test_a_plan_leaves_no_table_of_another_one(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import read_json, starts_formula, write_whole
+from optimizer.files import read_json, starts_formula, write_all, write_whole
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, PART_NAMES, in_millions, percent, shock_title
@@ -337,11 +337,15 @@ def frame_csv(frame: Frame) -> str:
 
 
 def write_frames(frames: Frames, folder: Path, names: Iterable[str] = ()) -> list[Path]:
-    """Write frames of the given names, or all, as CSV files, each whole or not at all; return their paths."""
-    chosen = [name for name in names or frames if name not in OPTIONAL_FILES or len(frames.frame(name))]
-    for name in chosen:
-        write_whole(folder / f"{name}.csv", frame_csv(frames.frame(name)))
-    return [folder / f"{name}.csv" for name in chosen]
+    """Write frames of the given names, or all, as CSV files, all or none; return their paths."""
+    texts = _csv_texts(frames, folder, names)
+    write_all(texts.items())
+    return list(texts)
+
+
+def _csv_texts(frames: Frames, folder: Path, names: Iterable[str]) -> dict[Path, str]:
+    chosen = (name for name in names or frames if name not in OPTIONAL_FILES or len(frames.frame(name)))
+    return {folder / f"{name}.csv": frame_csv(frames.frame(name)) for name in chosen}
 
 
 @dataclass(frozen=True)
@@ -356,20 +360,21 @@ class RenewedFolder:
 def renew_tables(command: str, frames: Frames, folder: Path, names: Iterable[str] = ()) -> RenewedFolder:
     """Write frames of the given names, or all, and remove tables that only an earlier run of the command wrote.
 
-    Tables that were changed since that run, and all other files, are kept.
+    Tables that were changed since that run, and all other files, are kept. The record of tables is written last, so
+    that tables of two runs, after one that was killed or ran beside another, disagree with it.
 
     Raises:
         OSError: a file cannot be written or removed.
     """
-    record = _read_record(folder)
-    written = write_frames(frames, folder, names)
-    own = {path.name: _digest(path) for path in written}
+    record, texts = _read_record(folder), _csv_texts(frames, folder, names)
+    write_all(texts.items())
+    own = {path.name: sha256(text.encode()).hexdigest() for path, text in texts.items()}
     others = {of: {name: tables[name] for name in tables.keys() - own} for of, tables in record.items()}
     removed = _remove_unchanged(folder, others.pop(command, {}))
     kept = {of: tables for of, tables in others.items() if tables} | {command: own}
     write_whole(folder / RECORD, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     left = sorted(path for path in folder.glob("*.csv") if path.name not in own)
-    return RenewedFolder(written, removed, left)
+    return RenewedFolder(list(texts), removed, left)
 
 
 def _remove_unchanged(folder: Path, tables: Mapping[str, str]) -> list[Path]:
