@@ -203,6 +203,27 @@ def test_shocks_have_their_names_and_their_keys(tmp_path: Path) -> None:
         assert pairs == [(f"Full embargo · {year}", f"embargo@{year}") for year in (2027, 2029)]
 
 
+def test_rows_can_be_joined_with_csv_files_by_their_keys(tmp_path: Path) -> None:
+    named = so.load(TINY, ["shocks.embargo.name=Full embargo", "demands.motors.name=All motors"])
+    result = so.solve(named, budget=0)
+    so.write_workbook(result, tmp_path / "named.xlsx")
+    found = openpyxl.load_workbook(tmp_path / "named.xlsx")
+    # The first key of a sheet has the head of every sheet; further ones say whose they are.
+    keys = ("Key in the file", "Segment, key in the file")
+    segments = rows(found["segments"])
+    assert [row["Segment"] for row in segments] == ["All motors"] * 2
+    assert [tuple(row[key] for key in keys) for row in segments] == list(result.frames.survival.index)
+    keys = ("Key in the file", "Year", "Region, key in the file")
+    dependence = rows(found["dependence"])
+    assert {row["Commodity"] for row in dependence} == {"magnets"}
+    assert [tuple(row[key] for key in keys) for row in dependence] == list(result.frames.yearly_dependence.index)
+    keys = ("Key in the file", "Owner, key in the file", "Period")
+    listed = result.frames.flows[result.frames.flows["quantity"] > 1e-9].reset_index()
+    assert [tuple(row[key] for key in keys) for row in rows(found["flows"])] == list(
+        zip(listed["path"], listed["owner"], listed["period"], strict=True)
+    )
+
+
 def test_the_height_of_a_head_is_in_the_file_and_holds_its_lines(book: Any) -> None:
     # Where it is not, LibreOffice draws a chart below the table over the last rows. "Magnet reserve, bought [t]" is
     # wider than its column.

@@ -183,19 +183,20 @@ def _futures_list_sheet(instance: Instance, result: FuturesResult) -> OutputShee
 
 
 def _list_sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", note: str = "") -> OutputSheet:
-    """Return the sheet of a frame as a list: every column, with names for keys, and the keys of objects as well.
+    """Return the sheet of a frame as a list: every column, with names for keys, and the keys beside them.
 
     Name, title and note default to those of the frame, the note with the label of the currency.
     """
     name, title = name or frame.name, title or frame.title
     note = note or f"{frame.whole_note} Money: {instance.currency}."
-    columns = dict[FrameColumn, Sequence[Any]]()
+    columns, has_key = dict[FrameColumn, Sequence[Any]](), False
     for column, values in zip(frame.columns, frame.values, strict=True):
         is_key = column.form in ("name", "object", "shock", "region", "part", "yes")
         words = (value_text(instance, column, value) if value is not None else None for value in values)
         columns[column] = list(words) if is_key else values
-        if column.form in ("object", "shock"):
-            columns[FrameColumn(f"{column.name}_key", "Key in the file")] = values
+        if column.form in ("name", "object", "shock", "region"):
+            head = f"{column.head}, key in the file" if has_key else "Key in the file"
+            columns[FrameColumn(f"{column.name}_key", head)], has_key = values, True
     return OutputSheet(Frame(name, title, tuple(columns), tuple(columns.values()), note), is_list=True)
 
 
@@ -297,7 +298,7 @@ def _flows_sheet(instance: Instance, result: Result) -> OutputSheet:
     frame = result.frames.frame("flows")
     rows = [row for row in frame.rows() if row["quantity"] > ROUNDING]
     labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
-    words = {"flow": labels | {"unserved": "unserved"}, "path": {"baseline": "in the baseline"}}
+    words = {"flow": labels}
     values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in rows] for c in frame.columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
     return _list_sheet(instance, replace(frame, values=values), "flows", "What flows", note)
