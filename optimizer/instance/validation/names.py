@@ -18,6 +18,7 @@ from optimizer.instance.derived import (
     Unchecked,
     activity_section,
     can_expand,
+    display_name,
     entries_with_cuts,
     named_regions,
     names_in_cuts,
@@ -373,7 +374,7 @@ def _check_member_count(count: int) -> Iterator[Problem]:
 
 
 def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that display names are distinct within a section (options: within a kind)."""
+    """Check that display names are distinct within a section (options: within a kind), and that tables show them."""
     for section in ("regions", "commodities", "processes", "demands", "options"):
         seen: dict[tuple[str, str], str] = {}
         for key, each in getattr(unchecked.instance, section).items():
@@ -381,6 +382,10 @@ def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
             if first != key:
                 what = f'has the same name as {first}, "{each.name or key}": tables cannot distinguish the two'
                 yield (section, key, "name"), what, "Give one of the two another name.", "warning"
+            shown = display_name(unchecked.instance, key)
+            if section != "regions" and shown != (each.name or key):
+                what = f'has the key of something else: tables show the name of that, "{shown}"'
+                yield (section, key), what, "Give one of the two another key.", "warning"
 
 
 # Names of shocks.
