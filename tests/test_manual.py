@@ -112,6 +112,13 @@ def test_every_key_of_the_check_is_described() -> None:
     assert keys <= described_keys("## The check")
 
 
+def test_every_key_of_requirements_is_described() -> None:
+    instance = so.load(ROOT / "instances/tiny.yaml")
+    frames = so.find_requirements(instance, so.solve(instance), is_quick=True).frames
+    names = {column.name.split()[0] for name in frames for column in frames.frame(name).columns}
+    assert {*names, *frames} - {*instance.commodities, *instance.options} <= described_keys("## Stockpile requirements")
+
+
 YAML = [
     block
     for page in manual.PAGES

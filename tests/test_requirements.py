@@ -503,7 +503,10 @@ def test_each_event_of_an_ensemble_has_assumptions_of_its_own_by_hand() -> None:
     instance = changed(shocks={}, ensembles={"drawn": drawn})
     found = find_requirements(instance, so.solve(instance), is_quick=True)
     rows = {row["shock"]: row for row in table(found, "assumptions").rows()}
-    assert set(rows) == {"drawn: gale", "drawn: a ban"}
+    assert {name: row["entry"] for name, row in rows.items()} == {
+        "drawn: gale": "drawn/gale",
+        "drawn: a ban": "drawn/ban",
+    }
     assert sum(row["events"] for row in rows.values()) == 8
     columns = ("months", "deliberate", "cuts", "surge", "floors", "costs", "note")
     assert [[row[column] for column in columns] for row in (rows["drawn: gale"], rows["drawn: a ban"])] == [

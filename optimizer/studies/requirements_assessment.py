@@ -224,8 +224,8 @@ def assumptions_frame(found: "Requirements") -> Frame:
         FrameColumn("surge", "Surge of demand"),
         FrameColumn("floors", "Floors in its course"),
         FrameColumn("costs", "Costs in its course"),
-        FrameColumn("source"),
-        FrameColumn("note"),
+        *map(FrameColumn, ("source", "note")),
+        FrameColumn("entry", "Key in the file"),
     )
     note = "Mobilisation period: from the start of the horizon to the first start. Length: the longest window."
     note += " What is lost: in the shock of a family, or the sample of an event, that loses most in its window;"
@@ -256,6 +256,7 @@ def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, .
         _by_name(instance, spec.cost, "×"),
         source,
         note,
+        events[0].entry,
     )
 
 
