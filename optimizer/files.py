@@ -20,7 +20,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer.arguments import ArgumentError, file_path
-from optimizer.suggestions import character
+from optimizer.errors import character
 from optimizer.tolerances import FILE_BYTES, MOST_PLAN_VALUES, NESTING, NUMBER_LENGTH, PLAN_BYTES
 
 # The suffixes of instance files; result files never have one of these.

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from optimizer.suggestions import finding
+from optimizer.errors import finding
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 Step = Literal["year", "quarter", "month"]

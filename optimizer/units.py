@@ -34,7 +34,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer import shapes
 from optimizer.arguments import ArgumentError
-from optimizer.suggestions import excerpt, finding
+from optimizer.errors import excerpt, finding
 from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING
 
 # The smallest number other than 0.

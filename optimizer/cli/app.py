@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from optimizer.errors import ExitCode
+from optimizer.errors import ExitCode, PluginError
 
 # Panel of `diversify --help` → command → what it does: the first line of the command's own docstring.
 COMMANDS = {
@@ -181,7 +181,6 @@ def _print_version(is_wanted: bool) -> None:
 
 def _load_plugins(files: list[Path] | None) -> None:
     if files:
-        from optimizer.errors import PluginError
         from optimizer.extend import load_plugin
 
         for file in files:

@@ -3,7 +3,7 @@
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import ExitCode
+from optimizer.errors import ExitCode, InstanceError
 
 
 @common.understands("futures")
@@ -21,8 +21,6 @@ def command(
     Example: diversify check instances/tiny.yaml --set demands.motors.survival=0.3
     Manual:  docs/how-to/write.md
     """
-    from optimizer.errors import InstanceError
-
     summaries, is_bad = [], False
     for file in files:
         try:

@@ -21,14 +21,23 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import typer
 
 from optimizer.arguments import ArgumentError
-from optimizer.errors import ExitCode, require_extra, require_extra_for
+from optimizer.errors import (
+    AuditError,
+    ExitCode,
+    Finding,
+    InstanceError,
+    OptimizerError,
+    OptimizerWarning,
+    fault_from_outside,
+    require_extra,
+    require_extra_for,
+)
 from optimizer.files import INSTANCES, answer_path, write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress as Bar
 
-    from optimizer.errors import AuditError, Finding
     from optimizer.instance.schema import Instance
     from optimizer.results.frames import Frame, Frames
     from optimizer.results.futures import FuturesResult
@@ -104,7 +113,7 @@ def show_plan(result: "Result | FuturesResult", *, every: bool = False) -> None:
         show(futures_tables, result, every=every)
 
 
-def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> None:
+def show_findings(findings: Sequence[Finding], subject: str = "instance") -> None:
     """Print every finding to stderr, errors first, then the number of errors and warnings."""
     console = stderr_console()
     for finding in sorted(findings, key=lambda finding: finding.severity):
@@ -173,30 +182,20 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fail_with(error: Exception, *, json: bool) -> NoReturn:
-    from optimizer import errors
-
     if isinstance(error, ArgumentError):
         is_argument = error.name.isidentifier() and error.name.islower()
         option = f"--{error.name.replace('_', '-')}" if is_argument else error.name
         raise typer.BadParameter(error.cure, param_hint=option) from None
-    if isinstance(error, errors.InstanceError):
+    if isinstance(error, InstanceError):
         show_findings(error.findings, error.subject)
         raise typer.Exit(error.exit_code) from None
-    if not json:
-        _show_disagreeing(error)
-    other = ExitCode.USAGE if isinstance(error, OSError) else ExitCode.INTERNAL
-    fail(_error_text(error), error.exit_code if isinstance(error, errors.OptimizerError) else other)
-
-
-def _show_disagreeing(error: Exception) -> None:
-    """Print the tables of a plan that the audit disagrees with; nothing for other errors."""
-    from optimizer import errors
-
-    if isinstance(error, errors.AuditError) and error.result is not None:
+    if not json and isinstance(error, AuditError) and error.result is not None:
         show_plan(error.result)
+    other = ExitCode.USAGE if isinstance(error, OSError) else ExitCode.INTERNAL
+    fail(_error_text(error), error.exit_code if isinstance(error, OptimizerError) else other)
 
 
-def _audit_error_text(error: "AuditError") -> str:
+def _audit_error_text(error: AuditError) -> str:
     """Return the text of an audit error; if options have kinds from outside the package, it points to these kinds."""
     from optimizer.levers import PACKAGE_KINDS
 
@@ -209,17 +208,16 @@ def _audit_error_text(error: "AuditError") -> str:
 
 
 def _error_text(error: Exception) -> str:
-    from optimizer import errors
     from optimizer.extend import Auditor
     from optimizer.levers import Lever
 
-    if said := errors.fault_from_outside(error, Lever, Auditor):
+    if said := fault_from_outside(error, Lever, Auditor):
         return said
     if isinstance(error, OSError):
         return f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}."
-    if isinstance(error, errors.AuditError):
+    if isinstance(error, AuditError):
         return _audit_error_text(error)
-    if isinstance(error, errors.OptimizerError):
+    if isinstance(error, OptimizerError):
         return str(error)
     return f"internal error: {type(error).__name__}: {error}"
 
@@ -227,8 +225,6 @@ def _error_text(error: Exception) -> str:
 @contextlib.contextmanager
 def package_warnings() -> Iterator[None]:
     """Print warnings of the package as messages, each once; other warnings as Python does."""
-    from optimizer.errors import OptimizerWarning
-
     with warnings.catch_warnings():
         warnings.filterwarnings("default", category=OptimizerWarning)
         usual = warnings.showwarning

@@ -11,11 +11,10 @@ import typer
 
 from optimizer import arguments
 from optimizer.cli import common, inputs, options
-from optimizer.errors import PLOT_FORMS, ExitCode
+from optimizer.errors import PLOT_FORMS, ExitCode, Finding, InstanceError
 from optimizer.tolerances import BUDGET_RESOLUTIONS
 
 if TYPE_CHECKING:
-    from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
     from optimizer.studies.comparison import Comparison
 
@@ -150,7 +149,6 @@ def _read_cases(
     files: Sequence[str], changed: options.Changes, variants: Variants, *, lists_attacks: bool
 ) -> "_CaseReader":
     """Read each file as it is, then its variants; raise the errors of all of them together."""
-    from optimizer.errors import InstanceError
     from optimizer.studies.compare import require_one_currency
 
     for text in variants.force or ():
@@ -188,10 +186,10 @@ class _CaseReader:
     cases: dict[str, "Instance"] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     changes: dict[str, tuple[str, options.Changes]] = field(default_factory=dict)  # file and changes, by case
-    wrong: list["Finding"] = field(default_factory=list)
+    wrong: list[Finding] = field(default_factory=list)
     remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by case
     _names: set[str] = field(default_factory=set)
-    _shown: set["Finding"] = field(default_factory=set)
+    _shown: set[Finding] = field(default_factory=set)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -201,8 +199,6 @@ class _CaseReader:
 
     def add(self, file: str, variant: str, changes: options.Changes) -> None:
         """Read a file with changes as a case; collect its errors and print its new warnings."""
-        from optimizer.errors import InstanceError
-
         name = self._column_name(file, variant)
         if name in self._names:
             raise typer.BadParameter(f"{name} is given twice.")

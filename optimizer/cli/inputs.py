@@ -17,11 +17,10 @@ import typer
 from optimizer import arguments
 from optimizer.cli import common, options
 from optimizer.cli.options import Changes, PlanSearch
-from optimizer.errors import ExitCode
+from optimizer.errors import ExitCode, Finding, InstanceError, PlanFileError, did_you_mean, said_of_misfit
 from optimizer.files import saved_plan
 
 if TYPE_CHECKING:
-    from optimizer.errors import Finding
     from optimizer.instance.document import Document
     from optimizer.instance.edits import Edited
     from optimizer.instance.overrides import Edit
@@ -51,8 +50,8 @@ class InstanceInput:
     notes: tuple[str, ...] = ()  # on scenarios, a chosen future, parts left out, a range dropped, attacks as shocks
     # Each change in short, after those of a saved plan; without `--budget`, which the outlay line of the answer states.
     changes: tuple[str, ...] = ()
-    warnings: tuple["Finding", ...] = ()  # those of the file, and `clashes`
-    clashes: tuple["Finding", ...] = ()  # values of one change that another change replaces
+    warnings: tuple[Finding, ...] = ()  # those of the file, and `clashes`
+    clashes: tuple[Finding, ...] = ()  # values of one change that another change replaces
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -135,7 +134,6 @@ def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
 @contextlib.contextmanager
 def _refusing_plans(file: str) -> Iterator[None]:
     """Refuse, as a usage error, a plan written by hand where an instance is expected."""
-    from optimizer.errors import InstanceError
     from optimizer.io.plan_file import is_unsolved_plan
 
     try:
@@ -192,7 +190,6 @@ def _choose_future(instance: "Instance", name: str) -> "Edited":
 
 def _apply_steps(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":
     """Return the instance after all steps, with their notes; raise the errors of all steps together."""
-    from optimizer.errors import Finding, InstanceError
     from optimizer.instance.edits import Edited
 
     made, wrong = Edited(given), list[Finding]()
@@ -278,9 +275,7 @@ def is_futures_plan(file: str) -> bool:
 
 def _future_of_plan(file: str, name: str | None) -> "Result":
     """Return the plan of one future, like that of an instance of its own; raise PlanFileError for an unknown name."""
-    from optimizer.errors import PlanFileError
     from optimizer.results.futures import FuturesResult
-    from optimizer.suggestions import did_you_mean
 
     futures = {each.name: each.result for each in FuturesResult.load(file).futures}
     if name not in futures:
@@ -441,8 +436,6 @@ def search_all_futures(
 
 def check_plan(found: PlanInput, file: str, *, json: bool = False) -> None:
     """End a command that needs a plan if there is none; with `json`, print the result like `solve --json`."""
-    from optimizer.errors import PlanFileError
-
     if found.result.baseline is not None:
         return
     if found.is_saved:
@@ -477,8 +470,6 @@ def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple
 @contextlib.contextmanager
 def plan_that_fits(plan: str, doubts: Sequence[str]) -> Iterator[None]:
     """Report errors as faults of the plan file if the audit has `doubts` about the plan; else raise them unchanged."""
-    from optimizer.errors import PlanFileError, said_of_misfit
-
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

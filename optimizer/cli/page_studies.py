@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import Finding, InstanceError, require_extra
+from optimizer.errors import Finding, InstanceError, did_you_mean, require_extra
 
 if TYPE_CHECKING:
     from optimizer.algorithms.workers import Memory, Task
@@ -237,8 +237,6 @@ STUDIES = {
 
 def parse_studies(text: str | None) -> tuple[str, ...]:
     """Return the names of `--with`, each once; refuse an unknown study as a usage error."""
-    from optimizer.suggestions import did_you_mean
-
     names = tuple(dict.fromkeys(word.strip() for word in (text or "").split(",") if word.strip()))
     if text is not None and not names:
         raise typer.BadParameter(f"write some of {', '.join(STUDIES)}, or {EVERY_STUDY}.", param_hint="--with")

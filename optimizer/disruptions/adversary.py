@@ -27,8 +27,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from optimizer.disruptions.shock import Cuts, Durations, Shock, ShockSpec, ShockStarts, Starts, expand, shock_name
+from optimizer.errors import finding
 from optimizer.horizon import Horizon
-from optimizer.suggestions import finding
 from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, MOST_TARGETS, ROUNDING
 from optimizer.units import Described, Positive, Quantity, si_down
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 from optimizer import shapes
-from optimizer.suggestions import did_you_mean, excerpt, finding
+from optimizer.errors import did_you_mean, excerpt, finding
 from optimizer.units import a_share, not_negative, parse_amount, positive
 
 Floats = NDArray[np.float64]

@@ -51,8 +51,8 @@ from optimizer.disruptions.shock import (
     as_tuple,
     shock_name,
 )
+from optimizer.errors import finding
 from optimizer.horizon import Horizon
-from optimizer.suggestions import finding
 from optimizer.units import Described, Quantity, Share, least_whole, parse_amount
 
 MOST_SAMPLES, LAST_SEED = 100_000, 10**15

@@ -31,8 +31,8 @@ from pydantic import (
 from pydantic_core.core_schema import ValidationInfo
 
 from optimizer import shapes
+from optimizer.errors import excerpt, finding, suggest
 from optimizer.horizon import MONTHS, Horizon, Step
-from optimizer.suggestions import excerpt, finding, suggest
 from optimizer.units import Described, Positive, Quantity, Share, parse_amount, positive
 
 # Descriptions of fields that shocks, ensembles and their events share.

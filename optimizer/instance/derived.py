@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
-from optimizer.errors import Place, Problem
+from optimizer.errors import Place, Problem, excerpt
 from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
-from optimizer.suggestions import excerpt
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE, SHOWN_SHARE
 from optimizer.units import Series, short, si
 

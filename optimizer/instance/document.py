@@ -17,10 +17,9 @@ from typing import Any
 
 import yaml
 
-from optimizer.errors import Finding, InstanceError, Place, Severity
+from optimizer.errors import CONTROL, Finding, InstanceError, Place, Severity, character, excerpt
 from optimizer.files import UndecodableTextError, decode, read_bytes, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, json_root, read_simple, yaml_root
-from optimizer.suggestions import CONTROL, character, excerpt
 from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NESTING
 
 # Fields whose value is always text, whatever it looks like.

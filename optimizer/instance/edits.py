@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from optimizer import arguments
 from optimizer.disruptions.ensemble import scale_counts, vary_shocks
-from optimizer.errors import Finding, InstanceError, OptimizerWarning
+from optimizer.errors import Finding, InstanceError, OptimizerWarning, did_you_mean, excerpt
 from optimizer.instance.altered import with_policy
 from optimizer.instance.document import Document, document_of
 from optimizer.instance.overrides import (
@@ -46,7 +46,6 @@ from optimizer.instance.schema import MEMBERS, Future, FutureTree, Instance, req
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import SavedPlan
-from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money, si
 
 # The tree of futures: every combination of branches, and the instance that results from it.

@@ -19,11 +19,10 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from optimizer.arguments import ArgumentError, several
-from optimizer.errors import Finding, InstanceError, Place, Severity
+from optimizer.errors import Finding, InstanceError, Place, Severity, Vocabulary, did_you_mean, excerpt
 from optimizer.instance.document import Document, entries_in, longest_key, parse_value, with_text_keys
 from optimizer.instance.questions import FUTURES, QuestionBranch
 from optimizer.instance.schema import Instance
-from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
 from optimizer.units import parse_amount
 
 SCENARIOS = "scenarios"

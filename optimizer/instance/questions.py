@@ -17,9 +17,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from optimizer import shapes
-from optimizer.errors import Place
+from optimizer.errors import Place, excerpt, finding, suggest
 from optimizer.horizon import Horizon
-from optimizer.suggestions import excerpt, finding, suggest
 from optimizer.units import Described, Share, a_share, parse_amount, positive
 
 FUTURES = "futures"

@@ -19,9 +19,8 @@ from typing import Any, Literal
 from pydantic import Field
 from pydantic_core import PydanticCustomError
 
-from optimizer.errors import Finding, Place
+from optimizer.errors import Finding, Place, nearest
 from optimizer.instance.document import Document, get_value, longest_key
-from optimizer.suggestions import nearest
 from optimizer.tolerances import RANGE_VALUES
 from optimizer.units import Amount, Described, parse_amount, short, si
 

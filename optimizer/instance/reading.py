@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.errors import Finding, InstanceError, Place, Problem
+from optimizer.errors import Finding, InstanceError, Place, Problem, did_you_mean, excerpt, suggest
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
 from optimizer.instance.document import Document, document_of, entries_in, limit_findings
@@ -56,7 +56,6 @@ from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result, require_result
-from optimizer.suggestions import did_you_mean, excerpt, suggest
 from optimizer.tolerances import MOST_FINDINGS, SCENARIO_VALUES
 
 Check = Callable[[Unchecked], Iterator[Problem]]

@@ -12,7 +12,7 @@ from optimizer import arguments
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_name
 from optimizer.disruptions.shock import Cut, ShockSpec
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, did_you_mean
 from optimizer.instance.altered import with_policy
 from optimizer.instance.derived import has_initial_stock
 from optimizer.instance.edits import Edited, keep_scenarios
@@ -20,7 +20,6 @@ from optimizer.instance.questions import is_gone, questions_without
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Process
-from optimizer.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from typing import Any, Literal, cast
 
 import yaml
 
-from optimizer.errors import Place
-from optimizer.suggestions import CONTROL, SURROGATE, character, excerpt
+from optimizer.errors import CONTROL, SURROGATE, Place, character, excerpt
 from optimizer.tolerances import KEY_LENGTH, MOST_VALUES, NESTING, NUMBER_LENGTH
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -17,10 +17,9 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from optimizer.errors import Finding, InstanceError, Place, require_extra
+from optimizer.errors import SURROGATE, Finding, InstanceError, Place, character, did_you_mean, excerpt, require_extra
 from optimizer.instance.document import NAME_INSTANCE, Document, limit_findings
 from optimizer.io.excel_layout import ABOUT, COMMENT, INSTANCE, SHEETS
-from optimizer.suggestions import SURROGATE, character, did_you_mean, excerpt
 from optimizer.tolerances import (
     CELL_LENGTH,
     MOST_CELLS,

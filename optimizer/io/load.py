@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer import arguments
-from optimizer.errors import REPORT_FORMS, Finding, InstanceError, Place
+from optimizer.errors import REPORT_FORMS, Finding, InstanceError, Place, excerpt
 from optimizer.files import INSTANCES, WORKBOOK, is_workbook, json_mapping, peek, saved_plan, write_whole
 from optimizer.instance.document import (
     NAME_INSTANCE,
@@ -25,7 +25,6 @@ from optimizer.instance.overrides import OverridesLike, apply_override, assignme
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, are_alike, dump_flow, dump_yaml, parse_comments, value_at
-from optimizer.suggestions import excerpt
 from optimizer.tolerances import MOST_FINDINGS
 
 

@@ -18,12 +18,11 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
 
-from optimizer.errors import REPORT_FORMS, Finding, GivenPlanError, Place
+from optimizer.errors import REPORT_FORMS, Finding, GivenPlanError, Place, did_you_mean, excerpt, nearest, suggest
 from optimizer.files import is_workbook, saved_plan
 from optimizer.instance.document import Document, file_content, parse, read_text
 from optimizer.instance.questions import FUTURES, Answer
 from optimizer.instance.schema import FutureTree, Instance
-from optimizer.suggestions import did_you_mean, excerpt, nearest, suggest
 from optimizer.tolerances import NEGLIGIBLE
 
 BUILDS, PURCHASES = "builds", "purchases"

@@ -24,7 +24,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from optimizer import arguments
-from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
+from optimizer.errors import Finding, GivenPlanError, InstanceError, Place, Vocabulary, excerpt
 from optimizer.files import is_workbook, saved_plan
 from optimizer.instance.derived import size_text, with_stock_paths
 from optimizer.instance.document import Document, document_of, parse, read_text
@@ -44,7 +44,6 @@ from optimizer.io.plan_entries import (
 )
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.plan import Build, Plan
-from optimizer.suggestions import Vocabulary, excerpt
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import not_negative, parse_amount, si
 

@@ -12,7 +12,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from optimizer.disruptions.adversary import AdversarySpec
-from optimizer.errors import InstanceError, OptimizerError, Place, require_extra
+from optimizer.errors import (
+    CONTROL,
+    InstanceError,
+    OptimizerError,
+    Place,
+    character,
+    did_you_mean,
+    excerpt,
+    list_known,
+    nearest,
+    require_extra,
+)
 from optimizer.files import starts_formula
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
@@ -38,7 +49,6 @@ from optimizer.io.excel_layout import (
 from optimizer.io.json_schema import describe_model
 from optimizer.io.yaml_text import Comment, dump_flow, value_at
 from optimizer.levers import KINDS, known_kinds
-from optimizer.suggestions import CONTROL, character, did_you_mean, excerpt, list_known, nearest
 from optimizer.tolerances import CELL_LENGTH
 
 # Maximum number of consecutive empty lines in a header.

@@ -44,13 +44,12 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_v
 from optimizer import shapes
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import NameList, as_tuple
-from optimizer.errors import Place, Problem
+from optimizer.errors import Place, Problem, finding
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, sum_by_age, total
 from optimizer.network.process import Activity, PriceResponse
 from optimizer.results.plan import ByPeriod, Flow
-from optimizer.suggestions import finding
 from optimizer.units import Commitments, Described, Quantity, QuantitySeries, Series, Share, Year, greatest_whole
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]

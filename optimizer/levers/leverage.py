@@ -22,12 +22,11 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 from optimizer import shapes
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import as_tuple
-from optimizer.errors import Problem
+from optimizer.errors import Problem, finding
 from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Ramp, Reference, Sized
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import total
-from optimizer.suggestions import finding
 from optimizer.units import Quantity, Share
 
 # The largest strength; a larger number is a percentage or a typing error.

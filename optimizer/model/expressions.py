@@ -25,8 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.disruptions.path import Number
-from optimizer.errors import ModelError
-from optimizer.suggestions import suggest
+from optimizer.errors import ModelError, suggest
 
 if TYPE_CHECKING:
     from optimizer.horizon import Horizon

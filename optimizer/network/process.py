@@ -76,9 +76,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, mod
 
 from optimizer import shapes
 from optimizer.disruptions.path import Number, Path
+from optimizer.errors import finding
 from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
-from optimizer.suggestions import finding
 from optimizer.units import (
     Amount,
     AmountSeries,

@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from optimizer.suggestions import escaped
+from optimizer.errors import escaped
 
 # Tables narrower than `LEAST` would be columns of single letters: lines wrapped by the terminal are easier to read.
 LEAST, USUAL = 40, 80

@@ -11,11 +11,11 @@ import openpyxl
 import pytest
 
 import optimizer as so
+from optimizer.errors import excerpt, nearest
 from optimizer.instance.reading import check_document
 from optimizer.instance.text import scalar
 from optimizer.io.load import open_document
 from optimizer.io.workbook import parse_workbook
-from optimizer.suggestions import excerpt, nearest
 from tests.faults.running import INPUT, ROOT, TINY
 
 

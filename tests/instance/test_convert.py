@@ -16,14 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.errors import OptimizerError
+from optimizer.errors import CONTROL, OptimizerError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
 from optimizer.io.excel_layout import from_cell, to_cell
 from optimizer.io.load import convert_file, open_document, read_comments
 from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.io.yaml_text import Comment, dump_flow, dump_yaml
-from optimizer.suggestions import CONTROL
 from tests.instance.test_json_schema import complaints
 from tests.strategies import instances
 

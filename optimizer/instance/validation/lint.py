@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from optimizer.errors import Place, Problem
+from optimizer.errors import Place, Problem, unswap_year
 from optimizer.instance.derived import (
     Unchecked,
     activity_section,
@@ -23,7 +23,6 @@ from optimizer.instance.derived import (
     series_by_place,
 )
 from optimizer.instance.schema import Instance
-from optimizer.suggestions import unswap_year
 from optimizer.units import Series
 
 

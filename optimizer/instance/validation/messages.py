@@ -7,9 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from optimizer.errors import Place
+from optimizer.errors import Place, excerpt, list_known, nearest
 from optimizer.levers import KINDS, Lever
-from optimizer.suggestions import excerpt, list_known, nearest
 from optimizer.tolerances import MOST_FINDINGS
 from optimizer.units import Described, in_a_year
 

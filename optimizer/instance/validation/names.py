@@ -13,7 +13,7 @@ from typing import Any
 from optimizer.disruptions.ensemble import EnsembleSpec, draw_name, sample_names
 from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ActivitySelector, expand
-from optimizer.errors import Place, Problem, Severity
+from optimizer.errors import Place, Problem, Severity, Vocabulary, did_you_mean, nearest
 from optimizer.instance.derived import (
     Unchecked,
     activity_section,
@@ -26,7 +26,6 @@ from optimizer.instance.derived import (
 from optimizer.instance.overrides import SCENARIOS
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance, Member, ShareRule
 from optimizer.levers import KINDS, SHOCK_FIELDS
-from optimizer.suggestions import Vocabulary, did_you_mean, nearest
 from optimizer.tolerances import MOST_FINDINGS, MOST_MEMBERS, ROUNDING
 from optimizer.units import short
 

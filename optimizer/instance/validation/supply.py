@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import chain
 from typing import Any
 
-from optimizer.errors import ModelError, Place, Problem, Severity
+from optimizer.errors import ModelError, Place, Problem, Severity, excerpt
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Lever
 from optimizer.network.process import Activity, Process
-from optimizer.suggestions import excerpt
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si, si_down
 

@@ -1,7 +1,6 @@
 """Printed explanation of a plan: its answer, then each finding as soon as it is known."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -25,12 +24,18 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, builds_table, limits_table
 from optimizer.report.tables.render import attack_parts_note, label_rows
 from optimizer.results.result import Result
-from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair, ValueRow, ValueRows
+from optimizer.studies.explanation import (
+    Deadline,
+    Explanation,
+    ExplanationPart,
+    PartValue,
+    Reason,
+    Repair,
+    ValueRow,
+    ValueRows,
+)
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import least_whole, si, si_down, si_up
-
-if TYPE_CHECKING:
-    from optimizer.studies.explanation import Explanation, ExplanationPart
 
 # Widths of the columns of titles and of figures, characters.
 LABEL, FIGURE = 16, 16
@@ -126,7 +131,7 @@ def repair_text(instance: Instance, repair: Repair) -> str:
     return f"{sizes[repair.kind](instance, repair)}{unsure} {_price_sentence(instance, repair)}"
 
 
-def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
+def repair_sentences(instance: Instance, found: Explanation) -> list[str]:
     """Return sentences on the repairs that make everything survivable, or that the search was stopped before any."""
     kept = next((each for each in found.repairs if each.keeps_all), None)
     alone = (_least_budget_sentence(instance, found), _sufficient_repairs_sentence(instance, found))
@@ -142,7 +147,7 @@ def _kept_floors_sentence(instance: Instance, repair: Repair) -> str:
     return f"Every floor {kept_words(instance)}{priced}."
 
 
-def _least_budget_sentence(instance: Instance, found: "Explanation") -> str:
+def _least_budget_sentence(instance: Instance, found: Explanation) -> str:
     money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
     if money is None:
         return ""
@@ -162,7 +167,7 @@ def _without_budget_sentence(instance: Instance, repair: Repair) -> str:
     return f"Without the total budget, the best plan spends {si(repair.outlay or 0.0, instance.money)}: {fails}, {gap}."
 
 
-def _sufficient_repairs_sentence(instance: Instance, found: "Explanation") -> str:
+def _sufficient_repairs_sentence(instance: Instance, found: Explanation) -> str:
     """Return the sentence that lists the repairs that are each enough alone; giving up most of demand is not listed."""
     enough = [repair_words(instance, each) for each in found.repairs if each.works and not _gives_up_demand(each)]
     if enough:
@@ -365,7 +370,7 @@ class ExplanationPrinter:
         self.heading, self.repairs_title = "", "Repairs"
         self.without_effect: list[Repair] = []
 
-    def show(self, part: "ExplanationPart") -> None:
+    def show(self, part: ExplanationPart) -> None:
         """Print one part, or hold it back until all parts of its row are known.
 
         The shocks of a family or an ensemble share a row, as do repairs of single segments or builds that fail alone.
@@ -418,7 +423,7 @@ class ExplanationPrinter:
             self._show_heading(f"{self.repairs_title}, each tried by itself")
             self._print_row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
 
-    def end(self, explanation: "Explanation") -> None:
+    def end(self, explanation: Explanation) -> None:
         """Print the rows held back, and the last line: how exactly the what-ifs are proven."""
         self._show_values(self.rows.rest())
         self._show_without_effect()
