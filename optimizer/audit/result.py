@@ -9,7 +9,7 @@ audit_error     the error to raise where the audit disagrees
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,13 +26,7 @@ from optimizer.audit.accounts import (
 )
 from optimizer.audit.auditor import AuditBasis, Auditor
 from optimizer.audit.figures import check_figures, check_parts_of_cost, check_policy, measure_of_futures
-from optimizer.audit.lines import check_segments
-from optimizer.audit.shocks import (
-    ShockAccounts,
-    audit_shocks,
-    check_services,
-    check_survival_rules,
-)
+from optimizer.audit.shocks import ShockAccounts, audit_shocks, check_services, check_survival_rules
 from optimizer.disruptions.shock import EFFECT_FIELDS, expand
 from optimizer.errors import AuditError, Finding, InstanceError, fault_from_outside, said_of_misfit
 from optimizer.instance.altered import with_attacks, without_attacks, without_disruptions
@@ -40,7 +34,7 @@ from optimizer.instance.derived import size_thresholds
 from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.results.futures import FUTURES_FIGURES, FutureResult, FuturesResult
-from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Outcome, Plan, Service
 from optimizer.results.result import RESULT_FIGURES, Result, first_largest, require_result, weakest, worst_at_each_start
 from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FAR_APART, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
@@ -439,3 +433,43 @@ def _beyond_computing(instance: Instance) -> Iterator[tuple[str, str, str]]:
         (low, name), (high, other) = costs[0], costs[-1]
         what = f"{low:g} is too small to be computed with beside the {high:g} of {other}"
         yield f"demands.{name}.shortage_cost", what, f"Write {high / FAR_APART:g} or more, or correct that of {other}."
+
+
+# The segments that shocks name.
+
+
+def check_segments(basis: AuditBasis, result: Result) -> None:
+    """Check that shocks with flows name every segment, and lines none without a reason.
+
+    The reasons: it fails, no other shock leaves more of it unserved, or, for one of them, it is the weakest. Whether a
+    line leaves one out is seen only where it is solved again.
+    """
+    demands, most, report = set(basis.instance.demands), _most_unserved(result.shocks), basis.report
+    for outcome in result.shocks:
+        is_line = outcome.flows is None
+        known = _names_what_is_due(outcome, demands, most) if is_line else outcome.segments.keys() == demands
+        report.holds(f"{outcome.name}.segments", "these are not the segments that it has to name", known)
+        report.holds(f"{outcome.name}.unserved", "it repeats its segments", is_line or outcome.unserved is None)
+        is_known = demands.issuperset(outcome.unserved or ())
+        report.holds(f"{outcome.name}.unserved", "it names an unknown segment", is_known)
+
+
+def _names_what_is_due(line: Outcome, demands: set[str], most: Mapping[str, float]) -> bool:
+    """Return whether a line names segments, and at most one of them only because it is the weakest."""
+    named = line.segments
+    others = [d for d, each in named.items() if not each.below_floor > 0 and not _is_most(each, most[d])]
+    return len(others) <= 1 and named.keys() <= demands and (bool(named) or not demands)
+
+
+def _most_unserved(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
+    """Return by segment the largest amount that a shock leaves unserved, t."""
+    most = dict[str, float]()
+    for outcome in outcomes:
+        named = {d: each.shortage for d, each in outcome.segments.items()}
+        for d, tonnes in {**(outcome.unserved or {}), **named}.items():
+            most[d] = max(most.get(d, 0.0), tonnes)
+    return most
+
+
+def _is_most(stated: Service, most: float) -> bool:
+    return 0.0 < stated.shortage >= (1.0 - AUDIT_RELATIVE) * most

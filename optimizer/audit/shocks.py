@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit import words_if_due
+from optimizer.audit import AuditReport, words_if_due
 from optimizer.audit.accounts import (
     BaselineAccounts,
     PlanAccounts,
@@ -22,7 +22,6 @@ from optimizer.audit.accounts import (
     stack_flows,
 )
 from optimizer.audit.auditor import AuditBasis, Paths
-from optimizer.audit.lines import check_unserved, check_unserved_of_lines, total_demand
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
@@ -159,7 +158,7 @@ def _audit_flows(
     for each in found:
         _check_stated_services(basis, each, outcomes, result.format)
         _check_stated_worst(basis, each, result)
-        check_unserved(basis.report, each.segment, outcomes, each.shortage, each.least_scale)
+        _check_unserved(basis.report, each.segment, outcomes, each.shortage, each.least_scale)
     _check_least_margins(basis, found, outcomes, result.format)
     cost = _check_gaps_and_costs(plan, paths, found, outcomes)
     _check_labels(basis, outcomes, sum((each.below > 0 for each in found), np.zeros(len(outcomes), dtype=bool)))
@@ -363,7 +362,7 @@ def _audit_lines(
             margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
             least[d] = float(_rank(file_format, margins, served, 2 * AUDIT_RELATIVE).min())
             failed[d] = sum(each.below_floor > 0 for each in stated)
-        check_unserved_of_lines(basis, d, lines)
+        _check_unserved_of_lines(basis, d, lines)
     cost = np.array([each.cost for each in lines])
     expected = _expected_cost(baseline, [basis.events[each.name] for each in lines], cost)
     return ShockAccounts(least, failed, {}, expected)
@@ -377,7 +376,7 @@ def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock],
         np.array([getattr(each, of) for each in stated]) for of in ("below_floor", "shortage", "margin")
     )
     floors = [_floor(basis, d, *pair) for pair in zip(shocks, stated, strict=True)]
-    demanded = np.array([total_demand(basis, d, shock) for shock in shocks])
+    demanded = np.array([_total_demand(basis, d, shock) for shock in shocks])
     least_scale = np.maximum(basis.scales.least, demanded)
     report.agree(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
     report.agree(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
@@ -394,6 +393,45 @@ def _floor(basis: AuditBasis, d: str, shock: Shock, stated: Service) -> float:
     t = _place(basis, stated.worst_period)
     usual = basis.by_period(basis.instance.demands[d].survival)[t]
     return float(shock.spec.survival.get(d, usual)) if t in shock.periods else math.inf
+
+
+def _check_unserved(
+    report: AuditReport, d: str, outcomes: Sequence[Outcome], shortage: Array, least_scale: Array
+) -> None:
+    """Check the unserved demand that lines state of a segment against the recomputed `shortage`, t by shock."""
+    who = [s for s, outcome in enumerate(outcomes) if outcome.unserved is not None]
+    stated = [(outcomes[s].unserved or {}).get(d, 0.0) for s in who]
+    report.agree(lambda i: f"{outcomes[who[i]].name}/{d}.unserved", stated, shortage[who], least_scale=least_scale[who])
+
+
+def _check_unserved_of_lines(basis: AuditBasis, d: str, lines: Sequence[Outcome]) -> None:
+    """Check the unserved demand stated by lines against the same line's segment, or the most its floor allows."""
+    some = [line for line in lines if line.unserved is not None]
+    shocks = [basis.events[line.name] for line in some]
+    stated = np.array([(line.unserved or {}).get(d, 0.0) for line in some])
+    named = np.array([line.segments[d].shortage if d in line.segments else np.nan for line in some])
+    most = np.array([_most_above_floor(basis, d, shock) for shock in shocks])
+    demanded = np.array([_total_demand(basis, d, shock) for shock in shocks])
+    least_scale = np.maximum(basis.scales.least, demanded)
+    row = _rows([f"{line.name}/{d}" for line in some], "unserved")
+    report, is_named = basis.report, ~np.isnan(named)
+    report.agree(row, stated, np.where(is_named, named, stated), least_scale=least_scale)
+    report.at_most(row, 0.0, stated, least_scale=least_scale)
+    report.at_most(row, stated, np.where(is_named, demanded, most), least_scale=least_scale)
+
+
+def _most_above_floor(basis: AuditBasis, d: str, shock: Shock) -> float:
+    """Return the largest unserved demand of a segment whose floor holds, t."""
+    demand, own = basis.instance.demands[d], shock.spec.survival.get(d)
+    floors = basis.by_period(demand.survival)[shock.periods] if own is None else own
+    usual = basis.by_period(demand.quantity)[shock.periods] * basis.delta
+    return float(((1.0 - floors) * usual).sum() * shock.spec.demand.get(d, 1.0))
+
+
+def _total_demand(basis: AuditBasis, d: str, shock: Shock) -> float:
+    """Return the demand of a segment over the window of a shock, t."""
+    usual = basis.by_period(basis.instance.demands[d].quantity)[shock.periods].sum() * basis.delta
+    return float(usual * shock.spec.demand.get(d, 1.0))
 
 
 # The worst of all shocks.
