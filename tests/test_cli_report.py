@@ -316,7 +316,7 @@ def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypat
     instance = so.load(TINY, ["ranges.options.plant.lead_time={low: 12, high: 48}", *factors])
     result = so.solve(instance)
     subject = StudySubject(TINY, instance, result, 0.02, None)
-    found = page_studies.find_deciding_figures(subject, lambda event: None)
+    found = page_studies.find_deciding_figures({}, subject)
     assert found is not None
     assert (len(found.bars), found.screened) == (7, ())
     part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]
@@ -325,7 +325,7 @@ def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypat
     assert "linear effect" not in part["table"]["caption"]
     # Of too many the date is one of six, and the page says how the seventh was judged.
     monkeypatch.setattr(page_studies, "FEW_NUMBERS", 6)
-    found = page_studies.find_deciding_figures(subject, lambda event: None)
+    found = page_studies.find_deciding_figures({}, subject)
     assert found is not None
     assert (len(found.bars), len(found.screened)) == (6, 1)
     part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]

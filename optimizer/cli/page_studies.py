@@ -170,14 +170,15 @@ def _sensitivity(subject: StudySubject, listener: "Listener") -> "Sensitivity":
     return sensitivity(subject.instance, flips=False, settings=settings, listener=listener, known=known, most=most)
 
 
-def find_deciding_figures(subject: StudySubject, listener: "Listener") -> "Sensitivity | None":
-    """Return the uncertain numbers that decide, for the first screen; None without uncertain numbers.
+def find_deciding_figures(memory: "Memory", subject: StudySubject) -> "Sensitivity | None":
+    """Find, as a task, the uncertain numbers that decide, for the first screen; None without uncertain numbers.
 
     None also if the plan is not the optimum of its instance, which the analysis is about.
     """
-    if not subject.instance.uncertain or subject.optimum is None:
-        return None
-    return _sensitivity(subject, listener)
+    from optimizer.algorithms.workers import listener_of
+
+    is_there = subject.instance.uncertain and subject.optimum is not None
+    return _sensitivity(subject, listener_of(memory)) if is_there else None
 
 
 def _stress(subject: StudySubject, listener: "Listener") -> "Study":

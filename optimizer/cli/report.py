@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Frontier
     from optimizer.studies.explanation import Explanation
     from optimizer.studies.purchases import Delay, DelaysByFuture
-    from optimizer.studies.sensitivity_result import Sensitivity
 
 # Tasks of every page; with no more processors than tasks, each task uses one processor.
 _TASKS = ("budgets", "delays", "figures")
@@ -177,7 +176,7 @@ def _carry_out(subject: page_studies.StudySubject, request: _Request, clock: "Cl
         budgets = {} if request.form == WORKBOOK_FORM else {"budgets": Task(_find_budgets, asked)}
         tasks = {**budgets, **tasks, "delays": Task(_find_delays, (own,))}
         if "sensitivity" not in tasks:
-            tasks["figures"] = Task(_find_figures, (own,))
+            tasks["figures"] = Task(page_studies.find_deciding_figures, (own,))
     seconds = result.seconds["total"] if is_shared else 0.0
     made = page_studies.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
@@ -217,18 +216,9 @@ def _find_budgets(
 def _find_delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Delay, ...]":
     """Compute, as a task, the effects of a delay by a year."""
     from optimizer.algorithms.workers import listener_of
-    from optimizer.solver import Progress
     from optimizer.studies.delays import find_brief_delays
 
-    instance, listener = subject.instance, listener_of(memory)
-    return find_brief_delays(instance, subject.result, subject.settings, lambda task: listener(Progress(task=task)))
-
-
-def _find_figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
-    """Find, as a task, the uncertain numbers that decide, for the first screen."""
-    from optimizer.algorithms.workers import listener_of
-
-    return page_studies.find_deciding_figures(subject, listener_of(memory))
+    return find_brief_delays(subject.instance, subject.result, subject.settings, listener_of(memory))
 
 
 def _is_cut(instance: "Instance", result: "Result", made: dict[str, Any], studied: "Sequence[PageSection]") -> bool:
@@ -298,11 +288,10 @@ def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock
 
     They are empty if the user stops the search, and the clock.
     """
-    from optimizer.solver import Progress
     from optimizer.studies.delays import find_futures_delays, groups_by_future
 
     with contextlib.suppress(KeyboardInterrupt), common.display(result.money, lists_tasks=True) as listener:
-        found = find_futures_delays(result, settings, lambda task: listener(Progress(task=task)))
+        found = find_futures_delays(result, settings, listener)
         return found, all(len(found[name]) == len(groups) for name, groups in groups_by_future(result).items())
     clock.interrupted = True
     return {each.name: () for each in result.futures}, False

@@ -16,7 +16,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Build, Outcome, Plan
 from optimizer.results.result import Result, hardest_of
-from optimizer.solver import Settings
+from optimizer.solver import Listener, Progress, Settings, ignore
 from optimizer.studies.given_plan import operate_given, read_plans
 from optimizer.studies.purchases import (
     Delay,
@@ -64,12 +64,11 @@ def find_delays(
     result: Result,
     groups: Sequence[Sequence[str]],
     settings: Settings,
-    on_delay: Callable[[str], None] = lambda name: None,
+    listener: Listener = ignore,
 ) -> tuple[Delay, ...]:
     """Evaluate the joint delay of each group's decisions of the first year by a year, as far as the time allows.
 
-    A group has the options that are delayed together. `on_delay` is called with the name of each delay before it is
-    evaluated.
+    A group has the options that are delayed together. `listener` receives each delay before it is evaluated.
 
     Raises:
         GivenPlanError: an option cannot be bought a year later, whatever the rules.
@@ -82,7 +81,8 @@ def find_delays(
         for options in groups:
             if settings.is_late:
                 break
-            on_delay(f"a delay of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
+            what = display_name(instance, options[0]) if len(options) == 1 else "all decisions"
+            listener(Progress(task=f"a delay of {what}"))
             result = _with_all_unserved(instance, result, settings, solver)
             moved = delay_by_a_year(instance, result.plan, options, year)
             late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
@@ -146,10 +146,10 @@ def brief_groups(instance: Instance, result: Result) -> tuple[tuple[str, ...], .
 
 
 def find_brief_delays(
-    instance: Instance, result: Result, settings: Settings, on_delay: Callable[[str], None] = lambda name: None
+    instance: Instance, result: Result, settings: Settings, listener: Listener = ignore
 ) -> tuple[Delay, ...]:
-    """Evaluate the delays by a year that a brief shows; `settings` and `on_delay` are those of `find_delays`."""
-    return find_delays(instance, result, brief_groups(instance, result), settings, on_delay)
+    """Evaluate the delays by a year that a brief shows; `settings` and `listener` are those of `find_delays`."""
+    return find_delays(instance, result, brief_groups(instance, result), settings, listener)
 
 
 def groups_by_future(result: FuturesResult) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -169,12 +169,10 @@ def groups_by_future(result: FuturesResult) -> dict[str, tuple[tuple[str, ...], 
     }
 
 
-def find_futures_delays(
-    result: FuturesResult, settings: Settings, on_delay: Callable[[str], None] = lambda name: None
-) -> DelaysByFuture:
-    """Evaluate the delays of `groups_by_future`; `settings` and `on_delay` are those of `find_delays`."""
+def find_futures_delays(result: FuturesResult, settings: Settings, listener: Listener = ignore) -> DelaysByFuture:
+    """Evaluate the delays of `groups_by_future`; `settings` and `listener` are those of `find_delays`."""
     groups, found = groups_by_future(result), dict[str, Sequence[Delay]]()
     for each in (each for each in result.futures if each.name in groups):
         instance = instance_of(each.result).by_expected_cost()
-        found[each.name] = find_delays(instance, each.result, groups[each.name], settings, on_delay)
+        found[each.name] = find_delays(instance, each.result, groups[each.name], settings, listener)
     return found
