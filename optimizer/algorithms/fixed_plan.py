@@ -31,12 +31,7 @@ from optimizer.algorithms.conflict import Rule, rule_of
 from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
 from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator
-from optimizer.algorithms.relaxed_floors import (
-    Excuses,
-    excused_samples,
-    failing_beyond_allowed,
-    survival_shares,
-)
+from optimizer.algorithms.relaxed_floors import Excuses, excused_samples, failing_beyond_allowed, survival_shares
 from optimizer.algorithms.subproblems import ShockGaps
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError

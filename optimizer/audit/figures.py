@@ -13,13 +13,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Array, DoNothing, Faced, Flows
 from optimizer.results.result import Result, worst_at_each_start
-from optimizer.tolerances import (
-    AUDIT_MONEY_SCALE,
-    AUDIT_RELATIVE,
-    NEGLIGIBLE,
-    ROUNDING,
-    SAME_VALUE,
-)
+from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, NEGLIGIBLE, ROUNDING, SAME_VALUE
 
 # The first format of plan files that has the costs of attacks and counts the worst attack at each start.
 DETERRING = 3

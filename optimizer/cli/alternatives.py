@@ -52,13 +52,7 @@ def command(
     settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money) as listener:
         found = alternatives(
-            made.instance,
-            tolerance,
-            plans,
-            settings=settings,
-            patience=patience,
-            listener=listener,
-            notes=made.remarks,
+            made.instance, tolerance, plans, settings=settings, patience=patience, listener=listener, notes=made.remarks
         )
     from optimizer.report.tables.alternatives import alternatives_parts
 

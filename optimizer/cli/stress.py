@@ -20,8 +20,7 @@ def command(
     changes: options.Changes,
     search: options.PlanSearch,
     instance: Annotated[
-        str | None,
-        options.changes_option(metavar="FILE|PLAN", help="Another instance; changes are to it."),
+        str | None, options.changes_option(metavar="FILE|PLAN", help="Another instance; changes are to it.")
     ] = None,
     other: options.OtherPlan = None,
     samples: Annotated[int, options.limited_option("N", 1, 100_000, "Number of shocks (10,000).")] = 10_000,

@@ -52,8 +52,7 @@ class Leverage(Sized):
         json_schema_extra={"maximum": 1},
     )
     ramp: Ramp = Field(
-        default=(1.0,),
-        description="Has no effect on leverage, and `check` warns of it; write `strength` in its place.",
+        default=(1.0,), description="Has no effect on leverage, and `check` warns of it; write `strength` in its place."
     )
     restraint: Share = Field(description="Share of a deliberate cut that full leverage prevents, 0 to 1.")
     erosion: Share = Field(

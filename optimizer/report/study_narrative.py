@@ -18,13 +18,7 @@ from optimizer.report.narrative import GAPS_PRICED, difference_text, other_optio
 from optimizer.report.tables.alternatives import NO_OTHER_PLAN, condition_on_plans
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.compare import column_title
-from optimizer.report.tables.discovery import (
-    boxes_note,
-    discovery_notes,
-    failure_headline,
-    samples_note,
-    worst_shocks,
-)
+from optimizer.report.tables.discovery import boxes_note, discovery_notes, failure_headline, samples_note, worst_shocks
 from optimizer.report.tables.explain import repair_sentences, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (

@@ -17,16 +17,7 @@ from typing import Any
 import numpy as np
 from highspy import Highs, HighsModelStatus, HighsPresolveStatus, HighsSolution, HighsVarType, kHighsIInf
 
-from optimizer.solver.base import (
-    BoundsListener,
-    Clock,
-    Indices,
-    PseudoCosts,
-    RawResult,
-    Settings,
-    SolveRequest,
-    Vector,
-)
+from optimizer.solver.base import BoundsListener, Clock, Indices, PseudoCosts, RawResult, Settings, SolveRequest, Vector
 from optimizer.solver.highs import DEVEX, DUAL, OPTIMAL_STATUSES, HighsBackEnd
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE

@@ -122,10 +122,7 @@ def compare(
 
 
 def _named_cases(
-    cases: Instance | Mapping[str, Instance],
-    scenario: ScenarioNames | None,
-    notes: Sequence[str],
-    known: Result | None,
+    cases: Instance | Mapping[str, Instance], scenario: ScenarioNames | None, notes: Sequence[str], known: Result | None
 ) -> tuple[dict[str, Instance], list[str]]:
     """Return the cases by name, each also under its scenarios, and the notes with those on the cases.
 

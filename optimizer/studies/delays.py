@@ -18,14 +18,7 @@ from optimizer.results.plan import Build, Outcome, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Listener, Progress, Settings, ignore
 from optimizer.studies.given_plan import operate_given, read_plans
-from optimizer.studies.purchases import (
-    Delay,
-    DelaysByFuture,
-    delay_groups,
-    first_year,
-    first_year_of_all,
-    orders_of,
-)
+from optimizer.studies.purchases import Delay, DelaysByFuture, delay_groups, first_year, first_year_of_all, orders_of
 from optimizer.studies.shocks import hardest_future, is_known, unserved_money, unserved_tonnes
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE
@@ -60,11 +53,7 @@ def _shift(row: Sequence[float], periods: int) -> tuple[float, ...]:
 
 
 def find_delays(
-    instance: Instance,
-    result: Result,
-    groups: Sequence[Sequence[str]],
-    settings: Settings,
-    listener: Listener = ignore,
+    instance: Instance, result: Result, groups: Sequence[Sequence[str]], settings: Settings, listener: Listener = ignore
 ) -> tuple[Delay, ...]:
     """Evaluate the joint delay of each group's decisions of the first year by a year, as far as the time allows.
 

@@ -183,11 +183,7 @@ class Explanation:
     @property
     def frames(self) -> Frames:
         """The frames by name (worths, deadlines, repairs); attributes are pandas frames."""
-        makers = {
-            "worths": part_values_frame,
-            "deadlines": deadlines_frame,
-            "repairs": repairs_frame,
-        }
+        makers = {"worths": part_values_frame, "deadlines": deadlines_frame, "repairs": repairs_frame}
         return Frames(makers, self)
 
     def __repr__(self) -> str:

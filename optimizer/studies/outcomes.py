@@ -133,11 +133,7 @@ def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping
 
 
 def outcomes(
-    instance: Instance,
-    surveyed: Survey,
-    costs: Array,
-    many: Sequence[ManyFlows] = (),
-    in_model: Collection[str] = (),
+    instance: Instance, surveyed: Survey, costs: Array, many: Sequence[ManyFlows] = (), in_model: Collection[str] = ()
 ) -> tuple[Outcome, ...]:
     """Return the outcome of every shock, in the order of the events, with flows for at most `MOST_DETAILED_SHOCKS`.
 

@@ -295,12 +295,7 @@ class Book:
 
 
 def book(
-    instance: Instance,
-    found: Frontier,
-    *,
-    is_quick: bool = False,
-    every: bool = False,
-    brief: Brief | None = None,
+    instance: Instance, found: Frontier, *, is_quick: bool = False, every: bool = False, brief: Brief | None = None
 ) -> Book:
     """Compute the report of a plan and the plans of other budgets.
 

@@ -11,16 +11,7 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name, is_disrupted
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
-from optimizer.report.format import (
-    DASH,
-    between,
-    list_names,
-    number_name,
-    percent,
-    plural,
-    share_text,
-    uncertain_text,
-)
+from optimizer.report.format import DASH, between, list_names, number_name, percent, plural, share_text, uncertain_text
 from optimizer.report.narrative import GAPS_PRICED, difference_text, gap_accuracy_text, tolerance_text
 from optimizer.report.tables.render import closing_lines, cross_table, screen_table
 from optimizer.studies.sensitivity_result import (

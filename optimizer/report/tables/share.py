@@ -11,14 +11,7 @@ from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, between, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import WIDE_LAYOUT, closing_lines, cross_table
-from optimizer.studies.cost_shares import (
-    SOLUTIONS,
-    CoalitionCost,
-    CostShares,
-    MemberShare,
-    SavingPart,
-    Solution,
-)
+from optimizer.studies.cost_shares import SOLUTIONS, CoalitionCost, CostShares, MemberShare, SavingPart, Solution
 from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.units import si
 

@@ -301,13 +301,7 @@ def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: 
 
 
 def _scarce_periods(
-    instance: Instance,
-    event: Shock,
-    flows: Flows,
-    d: str,
-    commodity: str,
-    short: Sequence[int],
-    scarce: ScarcityPrices,
+    instance: Instance, event: Shock, flows: Flows, d: str, commodity: str, short: Sequence[int], scarce: ScarcityPrices
 ) -> list[int]:
     """Return consecutive periods in which more of a commodity would reduce the gap: the run with the largest shortage.
 
