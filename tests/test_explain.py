@@ -310,8 +310,8 @@ def mended(instance: so.Instance, repair: Repair, amount: float) -> so.Instance:
     if repair.kind == "length":
         return with_windows_up_to(with_single_events(instance), amount)
     if repair.kind == "sooner":
-        return with_lead_times(instance, months_later=-amount, options=of)
-    return with_demand(instance, factor=1.0 - amount, segments=of)
+        return with_lead_times(instance, months_later=-amount, options=of or [*instance.sized])
+    return with_demand(instance, factor=1.0 - amount, segments=of or [*instance.demands])
 
 
 @FEW

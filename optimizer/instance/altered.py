@@ -204,25 +204,21 @@ def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], floa
     return spec.model_copy(update=update) if update else spec
 
 
-def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | None = None) -> Instance:
+def with_demand(instance: Instance, *, factor: float, segments: Iterable[str]) -> Instance:
     """Return the instance with demand of segments times a factor, in the baseline and in shocks; past sales stay."""
-    chosen = frozenset(instance.demands if segments is None else segments)
-    demands = {
-        d: demand.model_copy(update={"quantity": demand.quantity.mapped(lambda value: factor * value)})
-        if d in chosen
-        else demand
-        for d, demand in instance.demands.items()
-    }
+    demands = dict(instance.demands)
+    for d in segments:
+        quantity = demands[d].quantity.mapped(lambda value: factor * value)
+        demands[d] = demands[d].model_copy(update={"quantity": quantity})
     return instance.replacing(demands=demands)
 
 
-def with_lead_times(instance: Instance, *, months_later: float, options: Iterable[str] | None = None) -> Instance:
+def with_lead_times(instance: Instance, *, months_later: float, options: Collection[str]) -> Instance:
     """Return the instance with lead times lengthened by `months_later` (shortened if negative), at least 0."""
-    chosen = frozenset(instance.options if options is None else options)
     later = {
         o: option.model_copy(update={"lead_time": max(0.0, option.lead_time + months_later)})
         for o, option in instance.sized.items()
-        if o in chosen
+        if o in options
     }
     return instance.replacing(options={**instance.options, **later})
 
