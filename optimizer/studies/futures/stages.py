@@ -156,8 +156,9 @@ def _numbers(mask: int) -> Iterator[int]:
 class _StagePurchase:
     """The purchases of an option in a stage, in one future."""
 
-    number: int
+    option: str
     kind: str
+    number: int  # of the future
     t: int
     last: int
     size: float
@@ -167,17 +168,17 @@ class _StagePurchase:
 def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded: bool) -> Stage:
     bought = list(_stage_purchases(result, t, end))
     spent = [0.0] * len(result.futures)
-    for _, each in bought:
+    for each in bought:
         spent[each.number] += each.paid
     by_option = defaultdict[str, list[StageOrder]](list)
-    for option, alike in _equal_purchases(bought):
-        by_option[option].append(_stage_order(answers, t, option, alike))
+    for alike in _equal_purchases(bought):
+        by_option[alike[0].option].append(_stage_order(answers, t, alike))
     orders = []
     for option, some in by_option.items():
         is_folded = folded and len(some) > MOST_UNFOLDED
-        mine = _by_future(each for name, each in bought if name == option)
-        orders += [_stage_order(answers, t, option, mine, merged=len(some))] if is_folded else some
-    others = set(range(len(result.futures))) - {each.number for _, each in bought}
+        mine = _by_future(each for each in bought if each.option == option)
+        orders += [_stage_order(answers, t, mine, merged=len(some))] if is_folded else some
+    others = set(range(len(result.futures))) - {each.number for each in bought}
     return Stage(
         t,
         end,
@@ -188,8 +189,8 @@ def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded
     )
 
 
-def _stage_purchases(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _StagePurchase]]:
-    """Yield each future's builds in a stage, and the sum of its purchases of each stockpile, with the option."""
+def _stage_purchases(result: FuturesResult, t: int, end: int) -> Iterator[_StagePurchase]:
+    """Yield each future's builds in a stage, and the sum of its purchases of each stockpile."""
     number = {future.name: i for i, future in enumerate(result.futures)}
     stocks = defaultdict[tuple[str, int], list[tuple[Decision, float]]](list)
     for each in result.decisions:
@@ -199,26 +200,26 @@ def _stage_purchases(result: FuturesResult, t: int, end: int) -> Iterator[tuple[
             if each.is_stock:
                 stocks[each.option, number[name]].append((each, paid))
             else:
-                yield each.option, _StagePurchase(number[name], each.kind, each.t, each.t, each.size, paid)
+                yield _StagePurchase(each.option, each.kind, number[name], each.t, each.t, each.size, paid)
     for (option, future), fills in stocks.items():
         first, last = fills[0][0], fills[-1][0]
         size, paid = math.fsum(each.size for each, _ in fills), math.fsum(money for _, money in fills)
-        yield option, _StagePurchase(future, first.kind, first.t, last.t, size, paid)
+        yield _StagePurchase(option, first.kind, future, first.t, last.t, size, paid)
 
 
-def _equal_purchases(bought: Iterable[tuple[str, _StagePurchase]]) -> Iterator[tuple[str, list[_StagePurchase]]]:
+def _equal_purchases(bought: Iterable[_StagePurchase]) -> Iterator[list[_StagePurchase]]:
     """Yield groups of purchases of an option in the same periods and of the same size, up to a tolerance."""
     at_once = defaultdict[tuple[str, int, int], list[_StagePurchase]](list)
-    for option, each in bought:
-        at_once[option, each.t, each.last].append(each)
-    for (option, _, _), some in at_once.items():
+    for each in bought:
+        at_once[each.option, each.t, each.last].append(each)
+    for some in at_once.values():
         alike: list[_StagePurchase] = []
         for each in sorted(some, key=lambda one: one.size):
             if alike and not math.isclose(each.size, alike[0].size, rel_tol=SAME_VALUE):
-                yield option, alike
+                yield alike
                 alike = []
             alike.append(each)
-        yield option, alike
+        yield alike
 
 
 def _by_future(some: Iterable[_StagePurchase]) -> list[_StagePurchase]:
@@ -236,11 +237,11 @@ def _by_future(some: Iterable[_StagePurchase]) -> list[_StagePurchase]:
     return list(found.values())
 
 
-def _stage_order(answers: _Answers, t: int, option: str, some: Sequence[_StagePurchase], merged: int = 1) -> StageOrder:
+def _stage_order(answers: _Answers, t: int, some: Sequence[_StagePurchase], merged: int = 1) -> StageOrder:
     futures = tuple(sorted({each.number for each in some}))
     sizes, paid = [each.size for each in some], [each.paid for each in some]
     return StageOrder(
-        option,
+        some[0].option,
         some[0].kind,
         min(each.t for each in some),
         max(each.last for each in some),
