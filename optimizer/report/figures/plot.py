@@ -155,11 +155,6 @@ def _require(holds: bool, otherwise: str) -> None:
         raise ValueError(otherwise)
 
 
-def _map(book: Book, choice: Choice) -> Canvas:
-    maps = maps_of(book, choice.shock, end=choice.end)
-    return world_map.draw_map(book.instance, book.own.result, maps, _colours(book))
-
-
 def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[world_map.WorldMap]:
     """Return the map of the baseline, and that of a shock in the same periods, by default the worst.
 
@@ -184,10 +179,6 @@ def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
     names = [each.name for each in book.own.result.shocks]
     _require(shock is None or shock in names, _no_shock(shock, names))
     _require(shock is None or shock in kept, _not_kept(shock or "", kept))
-
-
-def _years(book: Book, choice: Choice) -> Canvas:
-    return years.draw_years(book.instance, book.own.result, drawn_years(book))
 
 
 def drawn_years(book: Book) -> tuple[YearOfPlan, ...]:
@@ -215,10 +206,6 @@ def drawn_stocks(book: Book, shock: str | None = None) -> tuple[Outcome, tuple[y
     _require(bool(found), "no stock is there when a shock comes")
     name = max(found, key=lambda name: (not outcomes[name].excused, sum(each.released for each in found[name])))
     return outcomes[name], found[name]
-
-
-def _drawdown(book: Book, choice: Choice) -> Canvas:
-    return years.draw_drawdown(book.instance, book.own.result, *drawn_stocks(book, choice.shock))
 
 
 def hardest_sources(
@@ -271,16 +258,18 @@ _CHOSEN = {
 }
 
 
-def _sources(book: Book, choice: Choice) -> Canvas:
-    both, words = hardest_sources(book, choice.shock, choice.segment)
-    return years.draw_sources(book.instance, book.own.result, both, words)
-
-
+# The function that draws each kind of figure.
 DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
-    "map": _map,
-    "years": _years,
-    "drawdown": _drawdown,
-    "sources": _sources,
+    "map": lambda book, choice: world_map.draw_map(
+        book.instance, book.own.result, maps_of(book, choice.shock, end=choice.end), _colours(book)
+    ),
+    "years": lambda book, choice: years.draw_years(book.instance, book.own.result, drawn_years(book)),
+    "drawdown": lambda book, choice: years.draw_drawdown(
+        book.instance, book.own.result, *drawn_stocks(book, choice.shock)
+    ),
+    "sources": lambda book, choice: years.draw_sources(
+        book.instance, book.own.result, *hardest_sources(book, choice.shock, choice.segment)
+    ),
     "timeline": _timeline,
     "survival": _survival,
     "path": _path,
