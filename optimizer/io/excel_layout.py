@@ -286,16 +286,13 @@ def is_text(column: str) -> bool:
     return _field(column) in TEXT_FIELDS
 
 
-def from_cell(
-    column: str, value: Any, file: str, allowance: Allowance | None = None
-) -> tuple[Any, list[tuple[str, str]]]:
+def from_cell(column: str, value: Any, file: str, allowance: Allowance) -> tuple[Any, list[tuple[str, str]]]:
     """Return the value of a cell, and the problems of a line of YAML in it, each with its cure.
 
     Raises:
         InstanceError: the cell holds no valid line of YAML.
         TextError: the workbook exceeds the limit on values.
     """
-    allowance = allowance or Allowance()
     allowance.take(None)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
         return int(value), []

@@ -19,6 +19,7 @@ import optimizer as so
 from optimizer.errors import CONTROL, OptimizerError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
+from optimizer.instance.text import Allowance
 from optimizer.io.excel_layout import from_cell, to_cell
 from optimizer.io.load import convert_file, open_document, read_comments
 from optimizer.io.workbook import dump_workbook, parse_workbook
@@ -104,17 +105,17 @@ def test_whole_amounts_are_written_in_short_where_that_is_exact() -> None:
 @given(VALUES)
 def test_any_value_is_read_back_from_a_cell(value: Any) -> None:
     # A number that Excel would round stands as text, and means the same.
-    meant, wrong = from_cell("severity", to_cell("region", value), "x.xlsx")
+    meant, wrong = from_cell("severity", to_cell("region", value), "x.xlsx", Allowance())
     assert not wrong
     assert meant == value or (isinstance(value, float) and float(meant) == value)
 
 
 @pytest.mark.parametrize("value", [0.037200000000000004, 1 / 3, -1e-7 / 3, 0.1, 12345678901234567.0])
 def test_a_number_stays_a_number_also_where_a_cell_cannot_hold_its_digits(value: float) -> None:
-    (read, findings) = from_cell("cost", to_cell("cost", value), "book.xlsx")
+    (read, findings) = from_cell("cost", to_cell("cost", value), "book.xlsx", Allowance())
     assert (read, type(read) in (int, float), findings) == (value, True, [])
     # Text stays text.
-    assert from_cell("name", to_cell("name", repr(value)), "book.xlsx")[0] == repr(value)
+    assert from_cell("name", to_cell("name", repr(value)), "book.xlsx", Allowance())[0] == repr(value)
 
 
 @settings(max_examples=25, deadline=None)
