@@ -413,7 +413,10 @@ def _check_unserved_of_lines(basis: AuditBasis, d: str, lines: Sequence[Outcome]
     most = np.array([_most_above_floor(basis, d, shock) for shock in shocks])
     demanded = np.array([_total_demand(basis, d, shock) for shock in shocks])
     least_scale = np.maximum(basis.scales.least, demanded)
-    row = _rows([f"{line.name}/{d}" for line in some], "unserved")
+
+    def row(s: int) -> str:
+        return f"{some[s].name}/{d}.unserved"
+
     report, is_named = basis.report, ~np.isnan(named)
     report.agree(row, stated, np.where(is_named, named, stated), least_scale=least_scale)
     report.at_most(row, 0.0, stated, least_scale=least_scale)
