@@ -106,7 +106,7 @@ def test_delay_of_the_plant_leaves_its_output_of_a_year_unserved(tiny: so.Instan
 
 def test_delays_are_called_so_while_they_are_looked_at(tiny: so.Instance, result: so.Result) -> None:
     said = list[str]()
-    find_brief_delays(tiny, result, Settings(), said.append)
+    find_brief_delays(tiny, result, Settings(), lambda progress: said.append(progress.task))
     assert said == ["a delay of all decisions", "a delay of home magnet plant", "a delay of magnet reserve"]
 
 
