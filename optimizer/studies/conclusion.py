@@ -40,9 +40,9 @@ from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
+from optimizer.studies.binding_limits import binding_limits
 from optimizer.studies.cost_tolerance import ToleranceBase
 from optimizer.studies.outcomes import (
-    binding_limits,
     do_nothing_outcome,
     outcomes,
     proven_gap,

@@ -17,8 +17,8 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, Outcome, ServedShare, SourceShare
 from optimizer.results.result import Result
 from optimizer.results.saved import bought_in_samples_frame, list_commitments
+from optimizer.studies.binding_limits import MONTH_LESS, MOST_PRICES, POINTS, rule_name
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, POINTS, rule_name
 from optimizer.studies.purchases import Purchase, first_start_words, in_force_words, outlay_note, purchases, ramp_words
 from optimizer.studies.supply_chain import production_words, sellers, supply_shares
 from optimizer.tolerances import ROUNDING

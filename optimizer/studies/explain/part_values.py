@@ -31,9 +31,9 @@ from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
+from optimizer.studies.binding_limits import PERCENT_POINT
 from optimizer.studies.explain.what_ifs import FEASIBILITY_GAP, SurvivalAnswer, TimedWhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
-from optimizer.studies.outcomes import PERCENT_POINT
 from optimizer.tolerances import FINEST_SHARE
 
 # Changes that can only make the optimum cheaper, or only dearer. A later build may do either, since its upkeep is paid
