@@ -377,6 +377,29 @@ def test_what_no_instance_can_hold() -> None:
         evaluate(so.read(data(options={"chips": lever})), {"builds": {"chips": {2026: 1.5}}}, is_quick=True)
 
 
+REFINERY = {"kind": "refining", "output": {"magnet": 1}, "max_size": 277, "unit_size": 13.85}
+RESERVE = {"kind": "stockpile", "commodity": "magnet", "max_size": 91.8}
+
+
+@pytest.mark.parametrize(
+    ("own", "plan", "cost"),
+    [
+        # 7 units of 13.85 are 96.94999999999999 in binary; and 27.6 + 31.5 + 32.7 = 91.80000000000001.
+        (REFINERY, {"builds": {"own": {2026: 96.95}}}, 0),
+        (RESERVE, {"purchases": {"own": {2026: 27.6, 2027: 31.5, 2028: 32.7}}}, 15),
+    ],
+)
+def test_a_plan_for_a_small_demand_has_an_operation_whatever_binary_rounding_leaves(
+    own: Any, plan: Any, cost: float
+) -> None:
+    # 10 kg a year, which only the refinery serves: beside it the solver took 1e-14 t for a broken rule.
+    demand = {"commodity": "magnet", "quantity": 0.01, "shortage_cost": 500}
+    tree = {"horizon": {"start": 2026, "end": 2028, "step": "year"}, "commodities": {"magnet": {}}}
+    found = one(so.read(tree | {"demands": {"all": demand}, "options": {"own": own}}), plan)
+    assert found.broken_rules == ()
+    assert found.result.total_cost == pytest.approx(cost, abs=1e-6)
+
+
 def test_no_purchase_keeps_every_floor() -> None:
     # A ban in the first year: nothing is there in time but what is bought at once, at most 20 t.
     shocks = {"ban": {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}}

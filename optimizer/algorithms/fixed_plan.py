@@ -63,7 +63,9 @@ class FixedPlan:
         written, self._excuses = tuple(shocks), Excuses(instance.tree)
         self.builder = formulation.extensive_form_model(instance, written, Scope(has_valid_inequalities=False))
         self._excuses.write(self.builder, written)
-        self._rows = self.builder.rows
+        decided = set(self._fixed(self.builder)[0])
+        # The plan keeps the rules of buying; beside a small demand, rounding errors of their rows would break them.
+        self._rows = [row for row in self.builder.rows if rule_of(row) or not decided.issuperset(row.terms)]
         self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
 
     def operate(self, broken: Collection[Rule] = ()) -> tuple[ModelBuilder, SolveResult]:
@@ -101,14 +103,15 @@ class FixedPlan:
         return self.operate()
 
     def _fixed(self, builder: ModelBuilder) -> tuple[list[int], list[float], list[float]]:
-        """Return the columns of purchases and integers, with their values as lower and as upper bounds."""
+        """Return the columns of purchases, stocks and integers, with their values as lower and as upper bounds."""
         values = plan_values(self.instance, self.plan, builder)
         whole = integers_of(self.instance, self.plan, builder.columns)
         for j, value in whole.items():
             values[j] = value
-        # Purchases and integers determine all other columns of the plan.
+        # These determine all other columns of the plan.
         bought = (formulation.purchase_columns(builder, self.instance, o).values() for o in self.instance.options)
-        columns = [*whole, *chain.from_iterable(bought)]
+        held = (builder.column_index().get(("", o, "stock"), {}).values() for o in self.instance.stocks)
+        columns = [*whole, *chain.from_iterable([*bought, *held])]
         at = [values[j] for j in columns]
         return columns, at, at
 
