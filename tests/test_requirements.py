@@ -486,6 +486,24 @@ def test_where_every_sample_may_fail_needs_are_those_of_the_shock_that_requires_
     assert [row["shocks_short"] for row in rows] == [0, 0]
 
 
+def test_a_sample_that_may_fail_under_a_plan_leaves_no_shortfall_there_by_hand() -> None:
+    """One of two samples must be survived: with nothing that of 2027, 10 t; with stocks that of 2029."""
+    cuts = [{"region": "china", "severity": 1}]
+    drawn = {"wars": {"count": 2, "seed": 1, "survive": 0.5, "start": [2027, 2029], "months": 12, "cuts": cuts}}
+    demand = {"commodity": "magnet", "quantity": {2027: 10, 2029: 20}, "survival": 1, "shortage_cost": 1000}
+    reserve = {"kind": "stockpile", "commodity": "magnet", "price": 1}
+    instance = so.read({
+        "horizon": {"start": 2027, "end": 2029, "step": "year"}, "commodities": {"magnet": {}}, "ensembles": drawn,
+        "processes": {"imports": {"region": "china", "output": {"magnet": 1}, "capacity": 100}},
+        "demands": {"all": demand}, "options": {"reserve": reserve},
+    })  # fmt: skip
+    found = find_requirements(instance, so.solve(instance), is_quick=True)
+    row = only(found, "shortfalls")
+    assert (row["first"], row["shortfall"], row["left"], row["planned"]) == ("2027", pytest.approx(10), None, None)
+    assert only(found, "materials")["left"] == 0
+    assert table(found, "shortfalls").note.endswith("–: a sample that fails under that plan, and may.")
+
+
 def test_each_event_of_an_ensemble_has_assumptions_of_its_own_by_hand() -> None:
     # The gale takes 0.3 of the plant for 12 months, the ban all of China for 24. In yearly periods the gale's
     # list reaches beyond its window.

@@ -142,6 +142,7 @@ LIMIT_NOTE = (
     " Purchases at their limit until: the market, by fill_rate, sells no more from the first period in which the stock "
     "may be bought to this one."
 )
+MAY_FAIL_NOTE = " –: a sample that fails under that plan, and may."
 MATERIALS_NOTE = " Materials: t below the floors in the worst shock."
 
 
@@ -235,25 +236,32 @@ def shortfalls_frame(found: "Requirements") -> Frame:
         _t("planned", "Left with\nthe plan"),
     )
     note = "Tonnes over the window of the shock. Not served in all: what the floor does not require included."
+    plans = found.nothing, found.stocks, found.result
+    note += MAY_FAIL_NOTE * any(each.excused for plan in plans for each in plan.shocks)
     return Frame.of_rows("shortfalls", "Shortfall by segment and shock", columns, _shortfall_rows(found), note)
 
 
 def _shortfall_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
     by_plan = [{each.name: each for each in result.shocks} for result in (found.stocks, found.result)]
     for d in found.instance.demands:
-        for outcome in _without_excused(found.nothing.shocks):
-            others = [outcomes.get(outcome.name) for outcomes in by_plan]
-            left = [None if other is None else _left(found, other, [d]) for other in others]
-            if any(left) or _shortfall(outcome, [d]) > 0:
+        for outcome in found.nothing.shocks:
+            left = [_left_in(found, outcomes.get(outcome.name), d) for outcomes in by_plan]
+            if any(left) or (not outcome.excused and _shortfall(outcome, [d]) > 0):
                 yield (*_shortfall_row(found, d, outcome), *left)
+
+
+def _left_in(found: "Requirements", outcome: Outcome | None, d: str) -> float | None:
+    """Return what is left of a segment's shortfall, t; None without a plan, and in a sample that fails and may."""
+    return None if outcome is None or outcome.excused else _left(found, outcome, [d])
 
 
 def _shortfall_row(found: "Requirements", d: str, outcome: Outcome) -> tuple[Any, ...]:
     service = outcome.segments.get(d)
     known = is_known(found.alone, outcome) or service is not None
     gap, unserved = service.gap if service else 0.0, shortages(outcome).get(d, 0.0) if known else None
-    tonnes = *_window_tonnes(found.alone, outcome.name, d), _shortfall(outcome, [d])
-    return (found.instance.demands[d].commodity, d, outcome.name, outcome.first, outcome.last, *tonnes, gap, unserved)
+    short = (None, None) if outcome.excused else (_shortfall(outcome, [d]), gap)
+    tonnes = *_window_tonnes(found.alone, outcome.name, d), *short
+    return (found.instance.demands[d].commodity, d, outcome.name, outcome.first, outcome.last, *tonnes, unserved)
 
 
 def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
