@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic_core import PydanticCustomError
 
-from optimizer.report.format import in_millions
+from optimizer.report.format import in_millions, percent
 from optimizer.units import (
     Series,
     parse_amount,
@@ -194,3 +194,12 @@ def test_more_digits_on_request() -> None:
 def test_what_is_read_is_within_half_a_digit(value: float) -> None:
     # Three significant digits: off by at most half of the third, 0.5 % of the smallest number with that leading digit.
     assert parse_amount(si(value).replace(",", "")) == pytest.approx(value, rel=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(-0.004, ">−1 %"), (-0.006, "−1 %"), (-2e-16, "0 %"), (0, "0 %"), (0.004, "<1 %"), (0.999, ">99 %"), (1, "100 %")],
+)
+def test_a_share_that_counts_is_neither_0_nor_100_per_cent(share: float, text: str) -> None:
+    # A margin of −0.4 points is a floor that fails.
+    assert percent(share) == text

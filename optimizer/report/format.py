@@ -100,11 +100,11 @@ def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """Return a share as text: ``83 %``; a share below 1 never reads 100 %, nor with decimals a nonzero share 0 %."""
+    """Return a share as text: ``83 %``; a share below 1 never reads 100 %, nor a share that is not negligible 0 %."""
     text = fixed(100 * share, digits)
     if 0 <= share < 1 - NEGLIGIBLE and float(text) >= 100:
         return f">{fixed(100 - 10.0**-digits, digits)} %"
-    if digits > 0 and abs(share) > NEGLIGIBLE and text == fixed(0.0, digits):
+    if (digits > 0 or share < 0) and abs(share) > NEGLIGIBLE and text == fixed(0.0, digits):
         return f"{'<' if share > 0 else f'>{MINUS}'}{fixed(10.0**-digits, digits)} %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
