@@ -88,6 +88,9 @@ def test_a_floor_that_just_holds_saves_what_it_costs_and_not_the_price_of_a_gap(
         "the capacity of mill in the shocks",
     ]
     assert [each.worth for each in result.binding] == pytest.approx([30, 18])
+    assert [(each.key, each.shock) for each in result.binding] == [("all", "embargo"), ("mill", "embargo")]
+    keys = result.frames.frame("limits").to_pandas()[["key", "shock"]]
+    assert keys.to_numpy().tolist() == [["all", "embargo"], ["mill", "embargo"]]
 
 
 @pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])

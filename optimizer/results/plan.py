@@ -386,6 +386,8 @@ class Price:
     what: str  # name of the limit: "the budget"
     step: str  # the step by which it is relaxed: "1 % more"
     worth: float  # shadow price of the step, money: decrease of total cost, or of the survival gap if floors fail
+    key: str = ""  # segment, process, option or commodity of the limit, as in the file; empty for budgets and rules
+    shock: str = ""  # the shock in which it binds; empty for the whole plan, the baseline, and several shocks together
 
 
 @dataclass(frozen=True)

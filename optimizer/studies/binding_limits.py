@@ -7,13 +7,13 @@ limit. A large step may save less.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import display_name, has_only_stocks, region_name
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, ShareRule, SurvivalRule
-from optimizer.model.builder import Column, Row
+from optimizer.model.builder import Column, Mark, Row
 from optimizer.results.plan import Price
 from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
@@ -29,6 +29,7 @@ POINTS = {
 }
 # Name of the limit and of the step, both for people; the size of the step, or the step's shadow price.
 StepSize = tuple[str, str, float]
+MarkedStep = tuple[Mark, str, str, float]
 
 
 def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...]:
@@ -37,18 +38,32 @@ def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...
     if duals is None:
         return ()
     prices_by_step: dict[tuple[str, str], float] = defaultdict(float)
+    marks_by_step: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     paths = _deterred_attacks(instance, duals)
     paths |= _shocks_without_effect(instance, duals) if solved.gap > 0 else frozenset()
-    for what, step, price in (*_row_prices(instance, duals, paths), *_bound_prices(instance, duals, paths)):
+    for mark, what, step, price in (*_row_prices(instance, duals, paths), *_bound_prices(instance, duals, paths)):
         prices_by_step[what, step] += price
+        marks_by_step[what, step].add((mark.owner, mark.path))
     total = max(abs(solved.objective), solved.gap, FINE_ROUNDING)
     known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
-    prices = (Price(what, step, float(price)) for (what, step), price in known)
+    prices = (
+        Price(what, step, float(price), *_keys(instance, marks_by_step[what, step])) for (what, step), price in known
+    )
     return tuple(sorted(prices, key=lambda price: -price.worth)[:MOST_PRICES])
 
 
-def _row_prices(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
-    """Yield the label, the step and the step's shadow price of each row that binds."""
+def _keys(instance: Instance, marks: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """Return the keys of the one owner in the file, and of the one shock, to which a limit belongs; else no key."""
+    owners, paths = ({*each} for each in zip(*marks, strict=True))
+    tables = (instance.options, instance.processes, instance.demands, instance.commodities)
+    owner = owners.pop() if len(owners) == 1 else ""
+    shock = paths.pop() if len(paths) == 1 else ""
+    is_of_shock = shock not in instance.rule_paths and shock != BASELINE
+    return owner if any(owner in table for table in tables) else "", shock if is_of_shock else ""
+
+
+def _row_prices(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[MarkedStep]:
+    """Yield the mark, the label, the step and the step's shadow price of each row that binds."""
     for row, price in zip(duals.builder.rows, duals.duals, strict=True):
         has_no_effect = row.mark.path in without_effect and row.mark.what != "deter"
         if price == 0 or has_no_effect or (row.mark.what == "most" and not _is_used(duals, row)):
@@ -56,16 +71,16 @@ def _row_prices(instance: Instance, duals: DualValues, without_effect: frozenset
         is_of_rule = row.mark.path in instance.rule_paths
         limits = _limit_of_rule(instance, duals, row) if is_of_rule else _limit_of_row(instance, duals, row, price)
         for what, step, size in limits:
-            yield what, step, abs(price) * size
+            yield row.mark, what, step, abs(price) * size
 
 
-def _bound_prices(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
-    """Yield the label, the step and the step's shadow price of each upper bound that binds."""
+def _bound_prices(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[MarkedStep]:
+    """Yield the mark, the label, the step and the step's shadow price of each upper bound that binds."""
     for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
         if is_at_bound and column.mark.path not in instance.rule_paths and column.mark.path not in without_effect:
             for what, step, size in _limit_of_column(instance, column):
-                yield what, step, -price * size
+                yield column.mark, what, step, -price * size
 
 
 def _deterred_attacks(instance: Instance, duals: DualValues) -> frozenset[str]:

@@ -283,6 +283,8 @@ def limits_frame(instance: Instance, result: Result) -> Frame:
             "saving", f"Saves {result.binding_saves} up to", result.money, "amount", of=lambda price: price.worth
         ),
         FrameColumn("of", form="word", is_shown=False, of=lambda price: result.binding_saves),
+        FrameColumn("key", form="word", is_shown=False),
+        FrameColumn("shock", form="word", is_shown=False),
     )
     note = "The most that a small step of a limit can save with the same options opened and the same whole units. "
     note += "Where other limits bind as well, it saves less, or nothing."
