@@ -400,6 +400,50 @@ def test_a_plan_for_a_small_demand_has_an_operation_whatever_binary_rounding_lea
     assert found.result.total_cost == pytest.approx(cost, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("own", "size", "capital", "wasted"),
+    [
+        # A floor of 50 t. The least size leaves nothing to save; the largest one would be 50 t, not 50.3.
+        ({"min_size": 50.3}, 50.29998, 502.9998, 0),
+        ({"min_size": 50.3, "unit_size": 50.3}, 50.29998, 502.9998, 0),
+        ({"unit_size": 25.15}, 50.299978, 502.99978, 0),
+        ({"max_size": 50.3, "fixed_cost": 7}, 50.30002, 510.0002, 3.0002),
+    ],
+)
+def test_sizes_within_a_millionth_of_a_rule_keep_it(own: Any, size: float, capital: float, wasted: float) -> None:
+    tree, plan = data(options=option("plant", **own)), {"builds": {"plant": {2026: size}}}
+    # In futures, what no future needs is left out in each, and the purchase is operated in each.
+    asked = tree | {"futures": {"which": {"from": 2028, "branches": {"a": {}, "b": {}}}}}
+    for found in (one(so.read(tree), plan), evaluate_futures(so.read(asked), plan).plans[0]):
+        assert found.result.survives
+        assert found.result.total_cost == pytest.approx(300 + capital)
+        assert found.waste is not None
+        assert found.waste.cost == pytest.approx(wasted, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("own", "size"), [({"max_size": 40}, 40.00002), ({"max_size": 60, "unit_size": 20}, 40.000018)]
+)
+def test_what_is_missing_is_bought_beside_a_size_within_a_millionth_of_its_limit(own: Any, size: float) -> None:
+    # Of the floor of 50 t, 10 are missing: 10 t of reserve at 5.
+    found = one(so.read(data(options=option("plant", **own))), {"builds": {"plant": {2026: size}}})
+    assert [(x.option, x.period, round(x.after, 3)) for x in found.need.changes] == [("reserve", "2026", 10)]
+    assert found.need.cost == pytest.approx(50, abs=1e-3)
+
+
+def test_what_is_missing_is_bought_beside_a_stock_that_is_full_but_for_binary_rounding() -> None:
+    # 27.6 + 31.5 + 32.7 = 91.80000000000001; 0.01 t of paper for the floor of 2027, at 3.
+    paper = {"commodity": "paper", "quantity": 0.01, "survival": 1, "shortage_cost": 3}
+    tree = data(
+        commodities={"magnet": {}, "paper": {}},
+        processes={"mill": {"region": "rival", "output": {"paper": 1}, "capacity": 1}},
+        demands={"all": paper},
+        options={"full": RESERVE, "small": RESERVE | {"commodity": "paper", "price": 3}},
+    )
+    found = one(so.read(tree), {"purchases": {"full": {2026: 27.6, 2027: 31.5, 2028: 32.7}}})
+    assert [(x.option, round(x.after, 6)) for x in found.need.changes] == [("small", 0.01)]
+
+
 def test_no_purchase_keeps_every_floor() -> None:
     # A ban in the first year: nothing is there in time but what is bought at once, at most 20 t.
     shocks = {"ban": {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}}

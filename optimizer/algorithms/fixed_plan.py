@@ -17,6 +17,7 @@ For several futures, each with its plan, the expected cost is minimised. A purch
 is dropped only if no future needs it.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -37,12 +38,13 @@ from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
+from optimizer.levers.base import Lever
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.solver.base import Clock, Listener, Progress, Settings, SolveResult, Vector
 from optimizer.solver.model import Model
-from optimizer.tolerances import HELD_VALUE, NEGLIGIBLE, POSITIVE
+from optimizer.tolerances import FINE_ROUNDING, HELD_VALUE, NEGLIGIBLE, POSITIVE
 
 
 class FixedPlan:
@@ -103,15 +105,16 @@ class FixedPlan:
         return self.operate()
 
     def _fixed(self, builder: ModelBuilder) -> tuple[list[int], list[float], list[float]]:
-        """Return the columns of purchases, stocks and integers, with their values as lower and as upper bounds."""
+        """Return the columns of purchases, openings, stocks and integers, with their values as both bounds."""
         values = plan_values(self.instance, self.plan, builder)
         whole = integers_of(self.instance, self.plan, builder.columns)
         for j, value in whole.items():
             values[j] = value
         # These determine all other columns of the plan.
-        bought = (formulation.purchase_columns(builder, self.instance, o).values() for o in self.instance.options)
-        held = (builder.column_index().get(("", o, "stock"), {}).values() for o in self.instance.stocks)
-        columns = [*whole, *chain.from_iterable([*bought, *held])]
+        found, options = builder.column_index(), self.instance.options
+        bought = (formulation.purchase_columns(builder, self.instance, o).values() for o in options)
+        other = (found.get(("", o, what), {}).values() for o in options for what in ("open", "stock"))
+        columns = [*whole, *chain.from_iterable([*bought, *other])]
         at = [values[j] for j in columns]
         return columns, at, at
 
@@ -354,7 +357,7 @@ class PlanReduction:
                 builder.require(build.option, f"opened_later_{number}", None, later, "==", unit="1")
 
     def _most(self, builder: ModelBuilder) -> tuple[list[int], list[float]]:
-        """Return the columns of purchases and integers, and their values in the given plans."""
+        """Return the columns of purchases and integers, and their values in given plans, at least `min_size`."""
         columns = [j for j, column in enumerate(builder.columns) if column.integer]
         most = dict(zip(columns, joint_integers(self.tree, self.plans, builder).tolist(), strict=True))
         for future, submodel, plan in zip(self.tree.futures, builder.submodels, self.plans, strict=True):
@@ -362,6 +365,9 @@ class PlanReduction:
             for o in future.instance.options:
                 bought = formulation.purchase_columns(submodel, future.instance, o)
                 most |= {j: values[j] for j in bought.values()}
+            for build in plan.builds:
+                j = formulation.purchase_columns(submodel, future.instance, build.option)[build.t]
+                most[j] = max(most[j], future.instance.sized[build.option].min_size)
         return list(most), list(most.values())
 
 
@@ -370,14 +376,28 @@ def including(plans: Sequence[Plan]) -> Rows:
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         # Futures share the columns of decisions that they must take alike: one row for each.
-        kept = set[int]()
+        kept = dict[int, float]()
         for future, submodel, plan in zip(instance.tree.futures, builder.submodels, plans, strict=True):
-            values = plan_values(future.instance, plan, submodel)
-            for o, option in future.instance.options.items():
-                for t, column in formulation.purchase_columns(submodel, future.instance, o).items():
-                    if values[column] > 0 and column not in kept:
-                        kept.add(column)
-                        what, bought = f"kept_{column}", Expression({column: 1.0})
-                        builder.require(o, what, t, bought, ">=", values[column], unit=option.scaling_unit)
+            values, options = plan_values(future.instance, plan, submodel), future.instance.options
+            for o in options:
+                for j in formulation.purchase_columns(submodel, future.instance, o).values():
+                    amount = _within_limits(options[o], plan, values[j], float(builder.columns[j].upper))
+                    kept[j] = min(amount, kept.get(j, amount))
+        for j, amount in kept.items():
+            column = builder.columns[j]
+            if amount > 0:
+                builder.require(
+                    column.mark.owner, f"kept_{j}", column.t, Expression({j: 1.0}), ">=", amount, unit=column.unit
+                )
 
     return write
+
+
+def _within_limits(option: Lever, plan: Plan, amount: float, most: float) -> float:
+    """Return an amount that a plan buys without the rounding error by which the plan exceeds a limit of the option.
+
+    `most` is the limit of a single purchase.
+    """
+    bought = math.fsum(build.size for build in plan.builds if build.option == option.id)
+    reached, limit = max(bought, *plan.stocks.get(option.id, (0.0,))), (1.0 - FINE_ROUNDING) * option.largest
+    return min(amount * (limit / reached if reached > limit else 1.0), (1.0 - FINE_ROUNDING) * most)

@@ -351,9 +351,9 @@ class _PlanReader:
 
 
 def _round_to_units(size: float, unit: float) -> float:
-    """Return a size, rounded to whole units if the difference is only a rounding error."""
-    whole = unit * round(size / unit) if unit > 0 else size
-    return whole if abs(size - whole) <= ROUNDING * size else size
+    """Return a size, rounded to whole units if the difference is a rounding error, as in `_size_breaches`."""
+    whole = unit * round(size / unit) if unit > 0 else 0.0
+    return whole if whole > 0 and abs(size - whole) <= max(ROUNDING * size, NEGLIGIBLE * unit) else size
 
 
 def names_of(plans: Iterable[GivenPlan]) -> list[str]:
@@ -420,7 +420,7 @@ def _size_breaches(instance: Instance, option: Sized, build: Build, others: floa
     size, o, t, period = size_text(instance, option.id, build.size), option.id, build.t, build.period
     units = build.size / option.unit_size if option.unit_size > 0 else 0.0
     cure = _nearest_sizes(instance, option, build.size, option.max_size - others)
-    if abs(units - round(units)) > NEGLIGIBLE:
+    if units > 0 and (abs(units - round(units)) > NEGLIGIBLE or round(units) == 0):
         what = f"{size} is not in whole units of {size_text(instance, o, option.unit_size)}"
         yield RuleBreach(o, t, period, what, cure, (("unit_size", 0.0),))
     if build.size < option.min_size * (1.0 - NEGLIGIBLE):
