@@ -193,6 +193,13 @@ def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> Non
     assert source.items() >= {"text": "a statistical office", "origin": "source", "assumed": False}.items()
 
 
+def test_source_and_note_of_the_whole_file_stand_at_its_head() -> None:
+    instance = so.read({**so.load(TINY).to_dict(), "source": "an atlas", "note": "for a course"})
+    made = book(instance, single_point(instance, so.solve(instance)))
+    assert made.head == "an atlas\n\nfor a course"
+    assert made.sources == []
+
+
 def test_a_value_changed_for_the_run_is_said_to_be(cell: Any) -> None:
     instance = so.load(TINY, ["policy.budget=15M"])
     said = {"place": ["policy", "budget"], "value": "20M", "text": "as voted"}

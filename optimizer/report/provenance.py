@@ -41,8 +41,9 @@ NumberPlace = tuple[str, ...]
 
 
 def head_comment(result: Result) -> str:
-    """Return the comment at the head of the instance file; empty if there is none."""
-    return "\n\n".join(str(each["text"]) for each in result.comments if not each["place"])
+    """Return the comment at the head of the instance file, and the source and the note of the whole file."""
+    said = [str(each["text"]) for each in result.comments if not each["place"]]
+    return "\n\n".join([*said, *(text for place, _, text in _source_fields(result.data, ()) if not place)])
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def statements(instance: Instance, result: Result) -> tuple[Statement, ...]:
         for each in result.comments
         if each["place"]
     ]
-    said += [Statement(place, text, origin) for place, origin, text in _source_fields(result.data, ())]
+    said += [Statement(place, text, origin) for place, origin, text in _source_fields(result.data, ()) if place]
     order = {section: i for i, section in enumerate(dict.fromkeys(each.place[0] for each in said))}
     return tuple(sorted(said, key=lambda each: order[each.place[0]]))
 
