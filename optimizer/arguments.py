@@ -41,6 +41,16 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> f
     raise ArgumentError(name, value, f"write a number {_range(low, high)}.")
 
 
+def seconds(name: str, value: Any) -> float | None:
+    """Return a number of seconds; None for infinity, which is no limit.
+
+    Raises:
+        ArgumentError: the value is no number, or negative.
+    """
+    found = number(name, value)
+    return None if math.isinf(found) else found
+
+
 def whole_number(name: str, value: Any, low: int = 0, high: float = math.inf) -> int:
     """Return a whole number within bounds; a number of NumPy becomes one of Python.
 

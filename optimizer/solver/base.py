@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.arguments import ArgumentError, choice, file_path, function, number, whole_number
+from optimizer.arguments import ArgumentError, choice, file_path, function, number, seconds, whole_number
 from optimizer.model import Sense
 from optimizer.tolerances import PLAN_GAP
 
@@ -216,7 +216,8 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
 # The form of a Dask scheduler's address. For each optional number, its check and the smallest and largest value
 # allowed.
 _ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
-_LIMITS: dict[str, tuple[Any, ...]] = dict.fromkeys(("tolerance", "patience", "time_limit", "until"), (number,))
+_LIMITS: dict[str, tuple[Any, ...]] = dict.fromkeys(("patience", "time_limit", "until"), (seconds,))
+_LIMITS |= {"tolerance": (number,)}
 _LIMITS |= {"threads": (whole_number, 1, 256), "seed": (whole_number, 0, 2**31 - 1), "jobs": (whole_number, 1)}
 _LIMITS |= {"accuracy": (number, 0, 1)}
 

@@ -297,6 +297,11 @@ def test_a_stopped_search_proves_nothing_of_the_least_outlay() -> None:
     assert found["least_outlay"] is None or found["least_outlay"]["status"] == "stopped"
 
 
+@pytest.mark.parametrize("seconds", ["inf", "1e400"])
+def test_a_time_limit_without_end_is_none(seconds: str) -> None:
+    assert told("solve", BESIEGED, "--time-limit", seconds)["settings"]["time_limit"] is None
+
+
 # A plan where an instance is expected.
 
 
