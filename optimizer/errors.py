@@ -364,14 +364,14 @@ def unswap_year(years: Collection[int], known: range) -> dict[int, int]:
 
 
 class Vocabulary:
-    """The known names of one kind."""
+    """The known names of one kind; an open one may have others as well."""
 
-    def __init__(self, names: Iterable[str], noun: str) -> None:
-        self.names, self.noun = frozenset(names), noun
+    def __init__(self, names: Iterable[str], noun: str, *, is_open: bool = False) -> None:
+        self.names, self.noun, self.is_open = frozenset(names), noun, is_open
         self._left = MOST_COMPARISONS
 
     def __contains__(self, word: str) -> bool:
-        return word in self.names
+        return self.is_open or word in self.names
 
     def nearest(self, word: str) -> str | None:
         """Return the name most similar to a word; None if none is similar, or after too many comparisons."""

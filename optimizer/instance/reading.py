@@ -125,6 +125,7 @@ SECTION_MODELS: dict[str, type[BaseModel]] = {
     MEMBERS: Member,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
+_REQUIRED = ("horizon", "commodities", "demands")
 _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS, RANGES)
 
 
@@ -211,10 +212,7 @@ def _warn_of_empty_keys(document: Document, before: Sequence[Finding]) -> list[F
 
 
 def _warn_of_idle_shocks(document: Document, instance: Instance | None) -> list[Finding]:
-    """Return a warning for each shock whose severities are all 0 in the file itself.
-
-    In a scenario or a branch that is the way to say that a shock does not happen.
-    """
+    """Return a warning for each shock whose severities are all 0 in the file itself: a scenario may leave it out so."""
     return [] if instance is None else [document.finding(*each) for each in decisions.shocks_cut_something(instance)]
 
 
@@ -306,9 +304,11 @@ def _warn_of_early_data(document: Document, base: Instance) -> Iterator[Problem]
 
 
 def _declare(document: Document) -> dict[str, frozenset[str]]:
-    """Return the names that each section declares, including those of faulty objects and of misspelt sections."""
+    """Return the names that each section declares, including those of faulty objects; a faulty section is left out."""
     meant = names.misspelt_keys(document.data, _KNOWN)
-    return {each: names.declared_in(document.data.get(meant.get(each, each))) for each in SECTION_MODELS}
+    given = dict.fromkeys(_REQUIRED, "missing") | document.data
+    found = {each: names.declared_in(given.get(meant.get(each, each))) for each in SECTION_MODELS}
+    return {section: declared for section, declared in found.items() if declared is not None}
 
 
 class _TooManyFindingsError(Exception):
@@ -368,7 +368,7 @@ class _Reader:
                 # A key that the file lacks is rather meant than one that it has.
                 cure = did_you_mean(key, absent, suggest(key, _KNOWN, "The keys are"))
                 self.report((key,), f'"{excerpt(key)}" is no key of an instance', cure)
-        for required in ("horizon", "commodities", "demands"):
+        for required in _REQUIRED:
             # A section may be empty, a horizon may not.
             if required not in given or (required == "horizon" and data.get(required, "misspelt") is None):
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")

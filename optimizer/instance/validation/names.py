@@ -46,10 +46,11 @@ def misspelt_kind(entry: Mapping[str, Any]) -> str | None:
     return nearest("kind", entry.keys() - {field for lever in KINDS.values() for field in lever.model_fields})
 
 
-def declared_in(section: Any) -> frozenset[str]:
-    """Return the names that a section declares; a list of names, which is no section, declares them too."""
-    listed = section if isinstance(section, Mapping | list) else ()
-    return frozenset(each for each in listed if isinstance(each, str))
+def declared_in(section: Any) -> frozenset[str] | None:
+    """Return the names that a section declares, as does a list of names, which is no section; None of anything else."""
+    if isinstance(section, Mapping) or (isinstance(section, list) and all(isinstance(each, str) for each in section)):
+        return frozenset(each for each in section if isinstance(each, str))
+    return frozenset() if section is None else None
 
 
 def _kinds(field: str) -> list[str]:
@@ -57,20 +58,26 @@ def _kinds(field: str) -> list[str]:
     return [kind for kind, lever in KINDS.items() if getattr(lever, field)]
 
 
+def _names_in(unchecked: Unchecked, noun: str, section: str, more: Iterable[str] = ()) -> Vocabulary:
+    """Return the names that a section declares, and more; all words are among them if it cannot be read."""
+    declared = unchecked.declared.get(section)
+    return Vocabulary((*(declared or ()), *more), noun, is_open=declared is None)
+
+
 class _Known:
     """The vocabularies of names that a file may use, each built once."""
 
     def __init__(self, unchecked: Unchecked) -> None:
         self.unchecked, self.instance = unchecked, unchecked.instance
-        instance, names, activities = unchecked.instance, unchecked.names, unchecked.instance.activities
+        instance, activities = unchecked.instance, unchecked.instance.activities
         regions, home = {each.region for each in activities.values()}, {instance.home}
-        self.commodities = Vocabulary(names("commodities"), "commodity")
-        self.segments = Vocabulary(names("demands"), "segment")
-        self.processes = Vocabulary(names("processes"), "existing process")
-        self.options = Vocabulary(names("options"), "option")
+        self.commodities = _names_in(unchecked, "commodity", "commodities")
+        self.segments = _names_in(unchecked, "segment", "demands")
+        self.processes = _names_in(unchecked, "existing process", "processes")
+        self.options = _names_in(unchecked, "option", "options")
         deterring = [o for o, option in instance.options.items() if option.is_deterrent]
         self.deterrents = Vocabulary(deterring, f"option of {' or '.join(_kinds('is_deterrent'))}")
-        self.activities = Vocabulary(names("processes") | set(activities), "process or producing option")
+        self.activities = _names_in(unchecked, "process or producing option", "processes", more=activities)
         self.kinds = Vocabulary(_kinds("is_activity"), "kind that produces")
         self.regions = Vocabulary(filter(None, regions | home), "region")
         of_processes = (each.region for each in instance.processes.values() if each.region)
@@ -96,14 +103,11 @@ class _Known:
         }
         deal = " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields)
         costly = [kind for kind, lever in KINDS.items() if "cost" in lever.shock_fields and not lever.is_activity]
-        priced = Vocabulary(
-            self.unchecked.names("processes") | named["cost"],
-            " or ".join((", ".join(("process", "process option", *costly[:-1])), *costly[-1:])),
-        )
+        nouns = " or ".join((", ".join(("process", "process option", *costly[:-1])), *costly[-1:]))
         return {
             "demand": self.segments,
             "survival": self.segments,
-            "cost": priced,
+            "cost": _names_in(self.unchecked, nouns, "processes", more=named["cost"]),
             "reliability": Vocabulary(named["reliability"], deal),
         }
 
@@ -189,7 +193,7 @@ def shock_names_resolve(unchecked: Unchecked) -> Iterator[Problem]:
     for place, spec in entries_with_cuts(unchecked.instance):
         for field, names in fields.items():
             for name in getattr(spec, field) or ():
-                if unchecked.sound or name not in known.options:
+                if unchecked.sound or names is known.segments or name not in known.options:
                     yield from _resolve((*place, field, name), name, names)
         yield from _names_of_cuts(known, place, spec.cuts)
 
@@ -321,7 +325,7 @@ def _demands_of(members: Mapping[str, Member]) -> Iterator[Sequence[str]]:
 
 def _names_of_members(unchecked: Unchecked) -> Iterator[Problem]:
     for field, noun in _NOUNS.items():
-        known = Vocabulary(unchecked.names(field), noun)
+        known = _names_in(unchecked, noun, field)
         for name, member in unchecked.instance.members.items():
             for word in getattr(member, field):
                 yield from _resolve((MEMBERS, name, field), word, known)
