@@ -353,9 +353,12 @@ class Workbook:
         return several[0]
 
     def _cells(
-        self, title: str, row: Mapping[int, Stored], columns: Mapping[int, str], notes: Mapping[tuple[int, int], str]
+        self, title: str, row: Mapping[int, Stored], columns: dict[int, str], notes: Mapping[tuple[int, int], str]
     ) -> dict[str, SheetCell]:
-        """Return the cells of a row that have a value or note, by the heads of their columns."""
+        """Return the cells of a row that have a value or note, by the heads of their columns.
+
+        The first cell in a column without a head is reported; then the column counts as one that is not read.
+        """
         cells = {}
         for stored in row.values():
             head = columns.get(stored.column)
@@ -367,12 +370,16 @@ class Workbook:
                 continue
             if head is None:
                 self._report(at, "stands in a column without a head", "Name the column.")
+                columns[stored.column] = "_"
             else:
                 cells[head] = SheetCell(value, at, note)
         return cells
 
-    def _refuse_merged(self, title: str, merged: Iterable[str], columns: Mapping[int, str]) -> None:
-        """Report merged ranges in columns that are read, since all of their cells but the first are blank."""
+    def _refuse_merged(self, title: str, merged: Iterable[str], columns: dict[int, str]) -> None:
+        """Report merged ranges in columns that are read, since all of their cells but the first are blank.
+
+        A column whose head is lost in one counts as one that is not read.
+        """
         from openpyxl.utils import range_boundaries
 
         for each in merged:
@@ -380,6 +387,7 @@ class Workbook:
             if any(not columns.get(column, "_").startswith("_") for column in range(first, last + 1)):
                 what = f"{each} is merged: only its first cell has a value, the others are blank"
                 self._report(reference(title, row, first), what, "Unmerge it, and write the value into each cell.")
+                columns |= dict.fromkeys(range(first, last + 1), "_") | columns if row == 1 else {}
 
     def _rows(self, sheet: Any, marks: SheetMarks) -> dict[int, dict[int, Stored]]:
         """Return the cells with a value or formula, by row and column; what is said of them is added to `marks`."""

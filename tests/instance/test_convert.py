@@ -490,6 +490,21 @@ def test_slips_of_the_sheets_themselves() -> None:
     assert "horizon.start: is given twice. Keep one of the two." in said
 
 
+def test_a_column_without_a_head_is_one_finding() -> None:
+    def change(book: Any) -> None:
+        last = book["demands"].max_column
+        for row in (2, 3, 5):
+            book["demands"].cell(row, last + 2, "planned")
+
+    def merge(book: Any) -> None:
+        book["cuts"].append(["embargo", *(cell.value for cell in book["cuts"][2][1:])])
+        book["cuts"].merge_cells(start_row=1, end_row=1, start_column=2, end_column=3)
+
+    (planned,) = found(edited(change))
+    assert planned.endswith("2: stands in a column without a head. Name the column.")
+    assert [said for said in found(edited(merge)) if "!C" in said] == []
+
+
 def test_a_title_above_the_heads_is_one_finding_of_its_sheet() -> None:
     def change(book: Any) -> None:
         book["processes"].insert_rows(1, 2)
@@ -508,10 +523,10 @@ def test_a_workbook_with_more_findings_than_are_listed_says_so() -> None:
             book["cuts"].append([f"shock{number}"])
 
     def headless(book: Any) -> None:
-        for row in range(2, 302):
-            book["cuts"].cell(row, 40, 1)
+        for place in range(40, 340):
+            book["cuts"].cell(2, place, 1)
 
-    for change, last in ((unknown, '"shock198" is no row of the sheet shocks'), (headless, "cuts!AN200: stands in a")):
+    for change, last in ((unknown, '"shock198" is no row of the sheet shocks'), (headless, "cuts!ID2: stands in a")):
         said = found(edited(change))
         assert len(said) == 200
         assert last in said[-2]
