@@ -102,7 +102,11 @@ class _Reader:
 
     def read_instance(self, sheet: InputSheet) -> None:
         """Read the sheet `instance`, which holds single values; a key without a value is read as one of a file."""
-        for line in sheet.lines:
+        for head, letter in sheet.heads.items():
+            if head not in ("key", "value", COMMENT) and any(head in line.cells for line in sheet.lines):
+                at = f"{sheet.at.removesuffix('A1')}{letter}1"
+                self._report((), at, f'"{excerpt(head)}" is no column of this sheet', "Remove it.")
+        for line in () if self._lacks_column((), sheet, ("key", "value")) else sheet.lines:
             key = line.text("key")
             if not key:
                 if set(line.cells) != {COMMENT}:
@@ -116,13 +120,12 @@ class _Reader:
             self._put((), key, cell)
             self._comment(place, cell.note)
             self._comment(place, line.comment)
-            self._refuse_columns(place, line.cells, ("key", "value", COMMENT))
 
     def read_table(self, layout: SheetLayout, sheet: InputSheet) -> None:
         """Read a sheet with one entry per row."""
         self.document.cells.setdefault(layout.path[:1], sheet.at)
         columns = self._check_heads(layout, sheet)
-        for line in sheet.lines:
+        for line in () if self._lacks_column(layout.path[:1], sheet, layout.keys[:1]) else sheet.lines:
             values = {columns[head]: cell for head, cell in line.cells.items() if head in columns}
             if not values and not any(map(line.text, layout.keys)):
                 self._comment(layout.path[:1], line.comment)
@@ -135,6 +138,15 @@ class _Reader:
                 other = self.document.finding(error.args[0], "", "").cell
                 what = f"is given by the sheet {layout.sheet}, and as one value ({other})"
                 self._report(error.args[0], line.at, what, "Keep one of the two.")
+
+    def _lacks_column(self, place: Place, sheet: InputSheet, heads: Iterable[str]) -> bool:
+        """Report the columns without which no row can be read, if rows have values; return whether one is missing."""
+        absent = [
+            head for head in heads if head not in sheet.heads and any({*line.cells} - {COMMENT} for line in sheet.lines)
+        ]
+        for head in absent:
+            self._report(place, sheet.at, f"the column {head} is missing", "Write its head: without it no row is read.")
+        return bool(absent)
 
     def _check_heads(self, layout: SheetLayout, sheet: InputSheet) -> dict[str, str]:
         """Report each head that names no field of any row; return the columns of fields, by their heads.

@@ -337,12 +337,9 @@ def with_head(book: Any, head: str) -> Any:
 
 def test_a_column_that_the_sheet_of_single_values_does_not_have() -> None:
     def change(book: Any) -> None:
-        book["instance"]["E1"], book["instance"]["E4"] = "unit", "t"
+        book["instance"]["E1"], book["instance"]["E4"], book["instance"]["E5"] = "unit", "t", "t"
 
-    said = [each for each in found(edited(change)) if each.startswith("book.xlsx:instance!E4: ")]
-    assert [each.partition(": ")[2] for each in said] == [
-        'horizon.start: "unit" is no column of this sheet. Remove it.'
-    ]
+    assert found(edited(change)) == ['book.xlsx:instance!E1: "unit" is no column of this sheet. Remove it.']
 
 
 def test_a_word_that_looks_like_an_amount_stays_a_word_where_no_number_is_meant() -> None:
@@ -503,6 +500,19 @@ def test_a_column_without_a_head_is_one_finding() -> None:
     (planned,) = found(edited(change))
     assert planned.endswith("2: stands in a column without a head. Name the column.")
     assert [said for said in found(edited(merge)) if "!C" in said] == []
+
+
+@pytest.mark.parametrize(
+    ("sheet", "head", "lacking"), [("processes", "id", "id"), ("cuts", "shock", "shock"), ("instance", "key", "key")]
+)
+def test_a_column_that_names_the_rows_is_missed_once(sheet: str, head: str, lacking: str) -> None:
+    def change(book: Any) -> None:
+        book[sheet][f"{column(book[sheet], head)}1"] = "_mine"
+
+    about = [said for said in found(edited(change, ROOT / "instances" / "ev-maker.yaml")) if f":{sheet}!" in said]
+    assert [said.partition(": the column")[2] for said in about] == [
+        f" {lacking} is missing. Write its head: without it no row is read."
+    ]
 
 
 def test_a_title_above_the_heads_is_one_finding_of_its_sheet() -> None:
