@@ -130,7 +130,7 @@ def futures_fit(
         base, future: the instance of the file, and that of the future.
         before, after: the names that the sections of each declare, including those of faulty entries.
     """
-    for section in _SAME_NAMES:
+    for section in (each for each in _SAME_NAMES if each in before and each in after):
         for name in sorted(getattr(future, section).keys() - before[section]):
             yield (section, name), f"a branch cannot add to `{section}`", _CURE_OF_FIXED, "error"
         for name in sorted(before[section] - after[section]):
@@ -155,7 +155,7 @@ def _added_without_probability(
     """Report shocks that a branch adds without a probability while other shocks of the file or future have one."""
     if not any((*entry_probabilities(base), *entry_probabilities(future))):
         return
-    for s in sorted(future.shocks.keys() - before["shocks"]):
+    for s in sorted(future.shocks.keys() - before.get("shocks", future.shocks.keys())):
         if "probability" not in future.shocks[s].model_fields_set:
             what = "has no probability, as other shocks have: the cost of the future leaves it out"
             cure = "Write the probability that it has once the answer is known, or 0 if floors alone are to count."
