@@ -130,11 +130,7 @@ def futures_fit(
         base, future: the instance of the file, and that of the future.
         before, after: the names that the sections of each declare, including those of faulty entries.
     """
-    for section in (each for each in _SAME_NAMES if each in before and each in after):
-        for name in sorted(getattr(future, section).keys() - before[section]):
-            yield (section, name), f"a branch cannot add to `{section}`", _CURE_OF_FIXED, "error"
-        for name in sorted(before[section] - after[section]):
-            yield (section,), f'a branch cannot remove "{name}" from `{section}`', "Keep it; set its numbers.", "error"
+    yield from _added_or_removed(future, before, after)
     for o in sorted(base.options.keys() & future.options.keys()):
         place = ("options", o)
         if future.options[o].kind != base.options[o].kind:
@@ -147,6 +143,17 @@ def futures_fit(
         if getattr(base.policy, field) != getattr(future.policy, field):
             yield ("policy", field), f"a branch cannot change `policy.{field}`", _CURE_OF_FIXED, "error"
     yield from _added_without_probability(base, future, before)
+
+
+def _added_or_removed(
+    future: Instance, before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
+) -> Iterator[Problem]:
+    """Report names that a branch adds or removes, of the sections that both declare."""
+    for section in (each for each in _SAME_NAMES if each in before and each in after):
+        for name in sorted(getattr(future, section).keys() - before[section]):
+            yield (section, name), f"a branch cannot add to `{section}`", _CURE_OF_FIXED, "error"
+        for name in sorted(before[section] - after[section]):
+            yield (section,), f'a branch cannot remove "{name}" from `{section}`', "Keep it; set its numbers.", "error"
 
 
 def _added_without_probability(
