@@ -390,7 +390,8 @@ class ShockModel(MeasuredModel):
         assert result.values is not None
         slack, listed = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
         free = {shock for shock, _ in self.missed_floors(result.values, only_free=True)}
-        found = {floor for floor, gap in self.missed_floors(result.values).items() if 0.0 < gap <= slack}
+        most = {shock.name: slack / self.tree.probability(shock) for shock in self.shocks}
+        found = {floor for floor, gap in self.missed_floors(result.values).items() if 0.0 < gap <= most[floor[0]]}
         return {floor for floor in found - self.must_hold if floor[0] in listed and floor[0] not in free}
 
     # A search that is stopped.

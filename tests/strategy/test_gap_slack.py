@@ -102,6 +102,20 @@ def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: A
     assert found.objective == pytest.approx(303_000 + 500 + 100, abs=0.02)
 
 
+def test_a_shock_of_an_unlikely_future_is_survived() -> None:
+    # The strike comes in one future of ten. A plant of 0.005 t, 5,000 USD, keeps its floor; without it that future has a
+    # gap of 5 USD more. Of the expected gap that is 0.5 USD, and the slack is 0.8.
+    data = country().to_dict()
+    data["shocks"]["strike"]["cuts"][0]["severity"] = 0.2
+    rough = {"shocks.strike.cuts": [{"stage": "magnet", "severity": 0.20005}]}
+    branches = {"rough": {"probability": 0.1, "set": rough}, "quiet": {"probability": 0.9}}
+    data["futures"] = {"strike": {"from": 2027, "branches": branches}}
+    result = so.solve_futures(so.read(data), settings=Settings(mip_gap=0.0))
+    failed = [[shock.name for shock in future.result.shocks if shock.fails] for future in result.futures]
+    assert failed == [["ban"], ["ban"]]
+    assert result.expected_cost == pytest.approx(303_000 + 0.1 * 5000, abs=0.02)
+
+
 def test_a_shock_that_falls_short_is_given_the_slack_of_the_plan_and_no_more() -> None:
     # All 22 t of steel are cut: ships fall 11 t below their floor, 110,000 USD. 50 t of magnets are left for floors of
     # 10 t and 50 t: the army's, dearer, is kept, and cars fall 10 t below theirs, 0.10 USD. The least gap is 110,000.10
