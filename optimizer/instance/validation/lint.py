@@ -48,13 +48,14 @@ def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def salvaged_stock_is_left_by_shocks(unchecked: Unchecked) -> Iterator[Problem]:
-    """Report salvage, once, if shocks have probabilities: it is paid on the baseline stock, which shocks may use up."""
-    instance = unchecked.instance
-    paid = [o for o, stock in instance.stocks.items() if stock.salvage > 0]
-    if paid and any(entry_probabilities(instance)):
+    """Report salvage, once, on stock that shocks with probabilities may use up and whose `release_cost` is below it."""
+    stocks = {o: (getattr(each, "release_cost", 0.0), each) for o, each in unchecked.instance.stocks.items()}
+    paid = [o for o, (cost, each) in stocks.items() if each.salvage * max(each.price.values) > cost]
+    if paid and any(entry_probabilities(unchecked.instance)):
         others = f" (the same holds for {', '.join(paid[1:])})" if paid[1:] else ""
         what = f"salvage is paid on the baseline stock, which a shock with a probability may use up{others}"
-        cure = "Leave out salvage or the probabilities: otherwise the cost of such a shock is understated."
+        cure = "Leave out salvage or the probabilities, or write as release_cost what a tonne bought back costs: "
+        cure += "otherwise the cost of such a shock is understated."
         yield ("options", paid[0], "salvage"), what, cure, "warning"
 
 
