@@ -59,6 +59,16 @@ def test_the_year_of_the_headline_is_among_those_shown() -> None:
     )
 
 
+def test_a_stage_that_makes_more_than_the_commodity_of_its_name_has_its_own_name() -> None:
+    # Stage "magnet" has the key of the magnets; once it makes motors too, its cut takes more than magnets.
+    said = " ".join(diversify("survive", TINY).stdout.split())
+    assert "magnets, rival · stage" in said
+    more = "{region: rival, stage: magnet, output: {motor: 1}, capacity: 60, cost: 60k}"
+    sets = ("--set", "commodities.motor={}", "--set", f"processes.more={more}")
+    said = " ".join(diversify("survive", TINY, *sets).stdout.split())
+    assert "magnet, rival · stage" in said
+
+
 def test_the_headline_says_that_the_worst_shock_does_not_begin_in_that_year() -> None:
     """Two sources of 60 t/yr and a floor of 50 t in 2027: the embargo alone breaks it; 100 t last 24 months."""
     sets = (

@@ -378,8 +378,9 @@ def size_range_text(instance: Instance, option: str, least: float, most: float) 
 
 
 def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
-    """Return the name of a stage in a region; a stage with the key of a commodity takes the name of that commodity."""
-    commodity = instance.commodities.get(stage or "")
+    """Return the name of a stage in a region: that of the commodity with its key, if all that it has make that one."""
+    makers = [each.output for each in instance.activities.values() if each.stage == stage]
+    commodity = instance.commodities.get(stage or "") if all(stage in output for output in makers) else None
     name = (commodity.name if commodity is not None else None) or stage or "other"
     return f"{name}, {region_name(instance, region)}" if region else name
 
