@@ -105,4 +105,9 @@ def test_no_attack_is_deterred_that_cannot_be_afforded() -> None:
     words = ["attack", str(CASES / "hand_deter.yaml"), "--set", "adversary.targets.ban.price=12"]
     done = CliRunner().invoke(app, words, env={"COLUMNS": "160", "NO_COLOR": "1"})
     said = " ".join(done.stdout.replace("│", " ").split())
-    assert "Deterred none: the plan withstands every attack that can be afforded, or fails in it" in said
+    assert "Deterred none: the plan withstands every attack that can be afforded" in said
+    # Without money it fails in an attack that costs 5.
+    words = [*words[:2], "--set", "adversary.targets.ban.price=5", "--budget", "0"]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "160", "NO_COLOR": "1"})
+    said = " ".join(done.stdout.replace("│", " ").split())
+    assert "Deterred none: the plan fails in some attack that can be afforded" in said

@@ -129,7 +129,8 @@ def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
 def _deterred_text(found: AttackResult) -> str:
     """Describe how many attacks of the table the plan's leverage makes too expensive, and the cheapest of them."""
     if not found.deterred:
-        none = "none: the plan withstands every attack that can be afforded, or fails in it"
+        fails = found.worst is not None and found.worst.breaks
+        none = f"none: the plan {'fails in some attack' if fails else 'withstands every attack'} that can be afforded"
         return "not known" if found.attacks_stopped else none
     nearest, money = min(found.deterred, key=lambda each: each.cost), found.instance.money
     breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
