@@ -80,6 +80,19 @@ def test_the_answer_comes_first_then_what_is_committed_then_each_question(column
     assert max(map(len, done.stdout.splitlines())) <= columns
 
 
+def test_orders_that_wait_and_no_orders_at_all() -> None:
+    # "high" alone needs its 10 t in 2029, and a t/yr costs 50 from 2028 on in place of 60: nothing is ordered in 2027.
+    wait = "options.plant.capex={2027: 60, 2028: 50}"
+    assert "Order now nothing before 2028: all purchases wait for an answer" in flat(solved("hand_wait.yaml", wait))
+    broke = flat(solved("hand_wait.yaml", "policy.budget=0"))
+    assert "Order now nothing before 2028, nor later in any future" in broke
+
+
+def flat(result: so.FuturesResult) -> str:
+    """Return what is printed of a plan as one line, without frames."""
+    return " ".join(printed(result, 100).replace("│", " ").split())
+
+
 def test_a_question_of_one_branch_alone_and_probabilities_that_are_made_up() -> None:
     result = solved("hand_nested.yaml")
     words = " ".join(printed(result, 100).replace("│", " ").split())

@@ -184,7 +184,8 @@ def _first_orders(instance: Instance, result: FuturesResult, first: Stage) -> st
         return f"nothing: the first answer is known at the start of {instance.horizon.label(0)}"
     when = f"before {instance.horizon.label(first.end)}"
     if not first.orders:
-        return f"nothing {when}: all purchases wait for an answer"
+        later = ": all purchases wait for an answer" if result.decisions else ", nor later in any future"
+        return f"nothing {when}{later}"
     costliest = sorted(first.orders, key=lambda each: -each.paid[1])
     options = dict.fromkeys(each.option for each in costliest)  # An option may be ordered in several periods.
     names = list_names([display_name(instance, option) for option in options], NAMED_FUTURES)
