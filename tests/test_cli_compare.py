@@ -66,6 +66,14 @@ def test_variants_are_columns_beside_the_plain_one() -> None:
     assert "high: Scenario high: demands.motors.survival=0.8." in done.stderr
 
 
+def test_budgets_without_their_suffix_are_doubted() -> None:
+    # The plant at its largest and the stock of a year: 80 · 200k + 1M + 100 · 65k = 23.5M. 5 is not 5M.
+    doubt = "5 USD buys next to nothing: all options cost 23.5M USD. Write 5M if that is meant, or 0 for no purchase."
+    done = diversify("compare", TINY, "--budgets", "0,5", "--quick")
+    assert done.stderr.startswith(f"warning: --budgets: {doubt}")
+    assert diversify("solve", TINY, "--budget", "5").stderr.startswith(f"warning: --budget 5: {doubt}")
+
+
 def test_variants_and_budgets_make_a_table_each() -> None:
     done = diversify("compare", TINY, "--without", "plant", "--budgets", "0,10M,any", "--quick")
     assert done.returncode == 0

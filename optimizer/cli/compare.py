@@ -70,9 +70,9 @@ def command(
     Manual:  docs/how-to/compare.md
     """
     amounts, more = _parse_budgets(variants.budgets, files), _parse_step(step)
-    if plot is not None:
-        common.check_file(arguments.file_path("plot", plot, PLOT_FORMS), "--plot")
+    _check_plot(plot)
     reader = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
+    common.show_findings(inputs.budget_warnings(next(iter(reader.cases.values())), amounts, "--budgets"))
     cases, plans = reader.cases, inputs.plans_of_future(variants.plan, future, reader.changes)
 
     from optimizer.solver import Settings
@@ -102,6 +102,11 @@ def command(
         common.write_plot(plot, partial(draw_study_plot, found))
     survives = any(column.result.survives for column in found.columns)
     common.end(survives=survives, is_stopped=not found.is_proven or not found.columns)
+
+
+def _check_plot(plot: Path | None) -> None:
+    if plot is not None:
+        common.check_file(arguments.file_path("plot", plot, PLOT_FORMS), "--plot")
 
 
 def _show_part(part: str, known: "Comparison", *, every: bool) -> None:

@@ -120,7 +120,9 @@ def change_instance(
         made = with_expected_cost(made)
     replaced = _clashes(given, changes, names, force, amounts)
     differs = (*saved_plan(file).get("changes", ()), *replacements(document), *made.changes)
-    changed = InstanceInput(made.instance, document, made.notes, differs, (*warnings, *replaced), replaced)
+    budget = [common.parse_amount_option(changes.budget, "--budget")]
+    said = (*warnings, *replaced, *budget_warnings(made.instance, budget, f"--budget {changes.budget}"))
+    changed = InstanceInput(made.instance, document, made.notes, differs, said, replaced)
     return changed if lists_attacks is None else _with_attacks(changed, file, listed=lists_attacks)
 
 
@@ -240,6 +242,15 @@ def _amount_step(edit: "Edit") -> "Callable[[Instance], Edited]":
         return lambda before: edit_budget(before, common.parse_amount_option(edit.value, "--budget"))
     changes = (f"{edit.path} {edit.value}",)
     return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source), changes=changes)
+
+
+def budget_warnings(instance: "Instance", amounts: Iterable[float | None] | str | None, given: str) -> list[Finding]:
+    """Return warnings about budgets of the command line, `given` as one reads, that buy next to nothing."""
+    from optimizer.instance.validation.supply import negligible_budget
+
+    listed = () if isinstance(amounts, str) else amounts or ()
+    words = [each for amount in listed for each in negligible_budget(instance, amount)]
+    return [Finding(given, None, "", what, cure, "warning") for what, cure in words]
 
 
 def _with_attacks(made: InstanceInput, file: str, *, listed: bool) -> InstanceInput:

@@ -357,7 +357,8 @@ def amounts_can_be_used(unchecked: Unchecked) -> Iterator[Problem]:
             cure += f" If no limit is meant, {no_limit}." if place[-1] == "max_size" else ""
             yield place, what, cure, "warning"
     yield from _dear_inputs(instance)
-    yield from _negligible_budget(instance, uses)
+    for what, cure in negligible_budget(instance, instance.policy.budget):
+        yield ("policy", "budget"), what, cure, "warning"
 
 
 def _yearly_uses(instance: Instance) -> dict[str, float]:
@@ -461,16 +462,16 @@ def _prices(instance: Instance, extreme: Callable[[Iterable[float]], float]) -> 
     return found
 
 
-def _negligible_budget(instance: Instance, uses: Mapping[str, float]) -> Iterator[Problem]:
-    """Report a budget that is a negligible part of what the options cost: it may be in millions."""
-    budget, most = instance.policy.budget or 0.0, 10 * max(uses.values(), default=0.0)
-    sized, stocks = instance.sized.values(), instance.stocks.values()
+def negligible_budget(instance: Instance, amount: float | None) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong, and the cure, if a budget is a negligible part of what options cost: it may be in M."""
+    uses, budget = _yearly_uses(instance), amount or 0.0
+    sized, stocks, most = instance.sized.values(), instance.stocks.values(), 10 * max(uses.values(), default=0.0)
     whole = sum(max(each.capex.values) * min(each.max_size, most) + each.fixed_cost for each in sized)
     whole += sum(max(each.price.values) * min(each.largest, uses.get(each.commodity, 0.0)) for each in stocks)
     if 0 < _MOST_OF_BUDGET * budget < whole:
         what = f"{si(budget, instance.money)} buys next to nothing: all options cost {si(whole, instance.money)}"
         suffix = "M" if budget * 1e6 <= 10 * whole else "k"
-        yield ("policy", "budget"), what, f"Write {budget:g}{suffix} if that is meant, or 0 for no purchase.", "warning"
+        yield what, f"Write {budget:g}{suffix} if that is meant, or 0 for no purchase."
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
