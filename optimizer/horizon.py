@@ -20,6 +20,9 @@ Step = Literal["year", "quarter", "month"]
 MONTHS: dict[Step, int] = {"year": 12, "quarter": 3, "month": 1}
 _DATE = re.compile(r"^(\d{4})-(\d{2})-\d{2}")
 _LABEL = re.compile(r"^(\d{4})(?:Q([1-4])|-(\d{2}))?$")
+# A quarter as in Q1 2030, 1Q2030 or 2030-Q1, without what stands between its parts; a month or a day: 1/2030, 1.1.2030.
+_QUARTER = re.compile(r"(?:Q([1-4])|([1-4])Q)(\d{4})|(\d{4})Q([1-4])")
+_MONTH = re.compile(r"(?:\d{1,2}\.)?(0?[1-9]|1[0-2])[./-](\d{4})")
 
 
 class Horizon(BaseModel):
@@ -110,10 +113,8 @@ class Horizon(BaseModel):
             ValueError: no such label, one inside a period, or one outside the horizon. Its text is the cure.
         """
         found = _LABEL.match(str(label).strip())
-        if not found and (day := _DATE.match(str(label).strip())):
-            raise ValueError(f"It is a date: write its year, {day[1]}, or its month, {day[1]}-{day[2]}.")
         if not found:
-            raise ValueError("Write a period such as 2027, 2027Q3 or 2027-07.")
+            raise ValueError(_cure_of_label(str(label).strip()))
         year, quarter, month = int(found[1]), found[2], found[3]
         passed = 3 * (int(quarter) - 1) if quarter else int(month) - 1 if month else 0
         if not 0 <= passed < 12:
@@ -123,6 +124,17 @@ class Horizon(BaseModel):
         if not self.start <= year <= self.end:
             raise ValueError(f"Choose a period from {self.label(0)} to {self.label(self.periods[-1])}.")
         return (year - self.start) * self.per_year + passed // self.months
+
+
+def _cure_of_label(label: str) -> str:
+    """Return the cure for a label that is no period: what to write for a date, or a quarter written otherwise."""
+    if day := _DATE.match(label):
+        return f"It is a date: write its year, {day[1]}, or its month, {day[1]}-{day[2]}."
+    if month := _MONTH.fullmatch(label):
+        return f"Write the year, {month[2]}, or the year and the month, {month[2]}-{int(month[1]):02}."
+    if quarter := _QUARTER.fullmatch(re.sub(r"[\s/-]", "", label.upper())):
+        return f"Write {quarter[3] or quarter[4]}Q{quarter[1] or quarter[2] or quarter[5]}."
+    return "Write a period such as 2027, 2027Q3 or 2027-07."
 
 
 def windowed(first: str, last: str, between: str = " to ") -> str:

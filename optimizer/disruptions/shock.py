@@ -116,8 +116,8 @@ class Starts:
 
 
 def _cure_of_start(label: str, otherwise: str) -> str:
-    """Return the cure for a label that is no period: brackets, if it lists several with commas."""
-    return f"Write several starts in brackets: [{label}]." if "," in label else otherwise
+    """Return the cure for a label that is no period: brackets, if it lists several with commas or semicolons."""
+    return f"Write several starts in brackets: [{label.replace(';', ',')}]." if {",", ";"} & {*label} else otherwise
 
 
 def _last_period(horizon: Horizon, label: str) -> int:

@@ -82,6 +82,13 @@ def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, 
     return document, tuple(comments)
 
 
+def _cure_of_head(key: str, absent: Iterable[str], layout: SheetLayout) -> str:
+    """Return the cure for a head that names no field: the field before a year, or the nearest of the absent fields."""
+    if key.isdigit() and len(key) == 4:
+        return f"Write the field before the year, such as capacity.{key} for the capacity of {key}."
+    return did_you_mean(key, absent, list_known(layout.fields, "The columns are"))
+
+
 class _OccupiedError(Exception):
     """A single value stands where a sheet has rows; the argument is its place."""
 
@@ -155,11 +162,11 @@ class _Reader:
         """
         filled = {head for line in sheet.lines for head in line.cells} - {*layout.keys, COMMENT}
         columns = {head: head for head in filled if layout.knows(head)}
-        absent = {*layout.fields} - {head.partition(".")[0] for head in columns}
         for head, letter in sheet.heads.items():
             if head in filled - columns.keys():
                 key, dot, inner = head.partition(".")
-                cure = did_you_mean(key, absent, list_known(layout.fields, "The columns are"))
+                absent = [field for field in layout.fields if f"{field}{dot}{inner}" not in columns]
+                cure = _cure_of_head(key, absent, layout)
                 what = f'"{excerpt(head)}" is no column of this sheet'
                 at = f"{sheet.at.removesuffix('A1')}{letter}1"
                 self._report(layout.path[:1], at, what, f"{cure} A column whose name begins with _ is not read.")

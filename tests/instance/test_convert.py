@@ -307,7 +307,9 @@ def test_what_an_empty_cell_or_a_date_is_taken_for() -> None:
     ("head", "wrong", "cure"),
     [
         ("capex", "capxe", 'Did you mean "capex"?'),
+        ("capex", "Capex", 'Did you mean "capex"?'),
         ("max_size", "Remarks", "The columns are"),
+        ("max_size", "2030", "Write the field before the year, such as capacity.2030 for the capacity of 2030."),
     ],
 )
 def test_a_wrong_head_is_one_finding(head: str, wrong: str, cure: str) -> None:
@@ -321,6 +323,17 @@ def test_a_wrong_head_is_one_finding(head: str, wrong: str, cure: str) -> None:
     said = [each for each in found(edited(rename, BESIEGED)) if f'"{wrong}"' in each]
     (only,) = said
     assert only.startswith(f'book.xlsx:options!{letter}1: options: "{wrong}" is no column of this sheet. {cure}')
+
+
+def test_a_head_in_another_case_is_named_where_years_of_the_field_have_columns_too() -> None:
+    # The prices of 2026 and 2030 stand in two columns, one price for all years in the column "Price", which is meant.
+    def rename(book: Any) -> None:
+        book["options"][f"{column(book['options'], 'price')}1"] = "Price"
+
+    content = edited(lambda book: rename(with_head(book, "price.2026")), BESIEGED)
+    said = [each for each in found(content) if '"Price"' in each]
+    assert len(said) == 1
+    assert 'Did you mean "price"?' in said[0]
 
 
 def test_a_missing_value_is_not_reported_again_in_each_scenario() -> None:

@@ -103,8 +103,8 @@ def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: A
 
 
 def test_a_shock_of_an_unlikely_future_is_survived() -> None:
-    # The strike comes in one future of ten. A plant of 0.005 t, 5,000 USD, keeps its floor; without it that future has a
-    # gap of 5 USD more. Of the expected gap that is 0.5 USD, and the slack is 0.8.
+    # The strike comes in one future of ten. A plant of 0.005 t, 5,000 USD, keeps its floor; without it that future
+    # has a gap of 5 USD more. Of the expected gap that is 0.5 USD, and the slack is 0.8.
     data = country().to_dict()
     data["shocks"]["strike"]["cuts"][0]["severity"] = 0.2
     rough = {"shocks.strike.cuts": [{"stage": "magnet", "severity": 0.20005}]}

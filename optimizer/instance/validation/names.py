@@ -257,11 +257,14 @@ def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that no id, region, stage or name of a scenario is empty or has surrounding blanks."""
+    """Check that no id, region, stage or name of a scenario is empty or has blanks or typographic quotes around it."""
     for place, word in _list_words(unchecked):
         if not word or word != word.strip():
             what = f'"{word}" has blanks around it' if word.strip() else "is empty"
             yield place, what, "Write a word without blanks around it, or remove it.", "warning"
+        elif (bare := word.strip("“”„‟‘’‚«»")) != word:
+            what = f"{word} has typographic quotes around it, which are part of the name"
+            yield place, what, f"Write {bare}.", "warning"
 
 
 def currency_has_a_code(unchecked: Unchecked) -> Iterator[Problem]:
