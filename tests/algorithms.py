@@ -25,9 +25,10 @@ def _find(
     *,
     add: int = Search.added_a_round,
     few_rows: float = Search.few_rows,
+    most_held_rows: float = Search.most_held_rows,
     **known: Any,
 ) -> SearchResult:
-    with patch.multiple(Search, added_a_round=add, few_rows=few_rows):
+    with patch.multiple(Search, added_a_round=add, few_rows=few_rows, most_held_rows=most_held_rows):
         return best_plan(instance, replace(settings, strategy=name), clock, listener, **known)
 
 

@@ -102,8 +102,9 @@ def test_as_many_samples_fail_as_may(seed: int) -> None:
 @pytest.mark.parametrize("seed", CROWDED)
 def test_many_shocks_one_in_a_round(seed: int) -> None:
     data = crowded(drawn(seed, 0.2), seed)
-    known = optimum(data)
-    for strategy in (partial(by_constraint_generation, add=1, few_rows=0), partial(by_benders, add=1, few_rows=0)):
+    known, apart = optimum(data), {"add": 1, "few_rows": 0}
+    ways = (by_constraint_generation, by_benders, partial(by_benders, most_held_rows=0))
+    for strategy in (partial(way, **apart) for way in ways):
         found = strategy(so.read(data), so.Settings(mip_gap=0.0), Clock(), lambda event: None)
         assert (found.values is None) == (known is None)
         if known is not None:

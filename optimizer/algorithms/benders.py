@@ -29,7 +29,7 @@ import numpy as np
 
 from optimizer.algorithms.benders_cuts import EstimateKind, Evaluation, ShockGroups
 from optimizer.algorithms.benders_evaluation import RecourseEstimates, cuts_of_relaxation
-from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
+from optimizer.algorithms.benders_loop import HALF_WAY, IN_OUT_STEP, BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import MasterProblem
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import Aim, DualValues, SearchResult, is_worst_case
@@ -185,6 +185,9 @@ class BendersSearch(RecourseEstimates):
         limit = self._gap_limit_with_room(gap)
         # Where no shock has a probability, this master estimates the same gaps as the last one, and no costs.
         known = self.loops[-1].master if self.loops and not self.probability.any() else None
+        if known is None and self._rows(self.listed.numbers(self.shocks)) > self.most_held_rows:
+            # The plan of least gap is an in-point of the relaxation with cuts alone.
+            self.shocks = []
         loop = self._start(self._cost_at(gap, bound, limit, frozenset()), known)
         if least is not None:
             loop.start_from(least.result)
@@ -247,8 +250,10 @@ class BendersSearch(RecourseEstimates):
 
         build = partial(self._master, groups=self._groups_of_gaps_and_costs())
         facts = {"gap": gap, "gap_bound": bound, **self._facts}
-        most, cuts = (0, None) if survived else (ENOUGH_HELD, cuts_of_relaxation)
-        return Objective(AT_GAP, build, evaluate, most, cuts, facts=facts, prepare=prepare)
+        has_cuts_alone = self.probability.any() and not self.shocks
+        most, cuts = (0, None) if survived or has_cuts_alone else (ENOUGH_HELD, cuts_of_relaxation)
+        step = HALF_WAY if has_cuts_alone and self.instance.policy.objective.kind == "expected" else IN_OUT_STEP
+        return Objective(AT_GAP, build, evaluate, most, cuts, facts=facts, step=step, prepare=prepare)
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:
         """Return the shocks that fail only by the slack in the limit on the gap and are survived at the least gap."""

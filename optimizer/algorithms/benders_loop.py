@@ -142,8 +142,8 @@ def _openings(model: ShockModel) -> list[tuple[int, ...]]:
     return sorted(found)
 
 
-# In-out step: subproblems are solved at this share of the way from the in-point to the proposal (out-point).
-IN_OUT_STEP = 0.95
+# In-out steps, shares of the way from the in-point to the proposal (out-point) at which subproblems are solved.
+IN_OUT_STEP, HALF_WAY = 0.95, 0.5
 # Consecutive rounds in which neither bound improves, after which a loop ends: further cuts are then taken to be within
 # the solver's tolerance.
 MOST_STALLED = 30
@@ -175,6 +175,7 @@ class Objective:
     tolerance: float | None = None
     facts: Mapping[str, float] = field(default_factory=dict)  # what a checkpoint stores in addition to the cuts
     is_saved: bool = True  # whether checkpoints are written; if not, a resumed run continues from the previous loop
+    step: float = IN_OUT_STEP  # in-out step
     # Sets the limits and the aim of a master, which may be one that served another objective with the same estimates.
     prepare: Callable[["MasterProblem"], None] = lambda master: None
 
@@ -259,7 +260,7 @@ class BendersLoop:
 
     def _solve_relaxation(self) -> bool:
         """Solve the LP relaxation with cuts until its bounds meet; False if it is infeasible or time runs out."""
-        in_point: Vector | None = None
+        in_point = self.incumbent.result.values if self.incumbent and self.objective.needs_shocks else None
         upper, least, stalling = math.inf, math.inf, _Stalling()
         enough = max(RELAXATION_GAP, self.search.settings.mip_gap / 2)
         while not self.search.clock.is_over:
@@ -303,7 +304,7 @@ class BendersLoop:
         assert values is not None
         # An in-point from before shocks were added has no values of their recourse.
         if in_point is not None and len(in_point) == len(values):
-            point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * in_point
+            point = self.objective.step * values + (1.0 - self.objective.step) * in_point
             evaluation = self._complete(self.objective.evaluate(self.master, point, values), result.objective, slack)
             if evaluation.new_cuts or not evaluation.is_feasible:
                 return point, evaluation

@@ -186,6 +186,9 @@ class Search:
     # 2,000 to 6,000 rows it takes 0.4 to 1.4 times as long as Benders decomposition, with 9,000 to 17,000 rows 1.5 to 3
     # times; with 200 rows, where several futures make the tree large, a tenth.
     few_rows: float = 7_000
+    # Rows of the recourse of the shocks held above which the LP of a Benders master that estimates costs beside gaps
+    # takes longer than the additional rounds without them.
+    most_held_rows: float = 12_000
 
     def __init__(
         self,
