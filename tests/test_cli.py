@@ -319,7 +319,7 @@ def test_csv_has_units_in_its_heads(tmp_path: Path) -> None:
     assert "size,bought,unit,capex [USD],support [USD],spent [USD]" in heads["builds"]
     assert "gap [USD]" in heads["survival"]
     assert "quantity [t]" in heads["flows"]
-    assert heads["limits"] == "limit,step,saving [USD],of"
+    assert heads["limits"] == "limit,step,saving [USD],of,key,shock"
 
 
 def test_without_takes_what_requires_it_and_says_so() -> None:

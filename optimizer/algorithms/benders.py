@@ -185,9 +185,7 @@ class BendersSearch(RecourseEstimates):
         limit = self._gap_limit_with_room(gap)
         # Where no shock has a probability, this master estimates the same gaps as the last one, and no costs.
         known = self.loops[-1].master if self.loops and not self.probability.any() else None
-        if known is None and self._rows(self.listed.numbers(self.shocks)) > self.most_held_rows:
-            # The plan of least gap is an in-point of the relaxation with cuts alone.
-            self.shocks = []
+        self._drop_many_held(known)
         loop = self._start(self._cost_at(gap, bound, limit, frozenset()), known)
         if least is not None:
             loop.start_from(least.result)
@@ -202,6 +200,11 @@ class BendersSearch(RecourseEstimates):
             loop = again
         duals = duals if gap else self._dual_values(loop)
         return self._conclude(loop, gap, bound, duals, self._cheapest_expected(loop))
+
+    def _drop_many_held(self, known: MasterProblem | None) -> None:
+        """Hold no shocks in a new master that would hold many: the plan of least gap is an in-point for cuts alone."""
+        if known is None and self._rows(self.listed.numbers(self.shocks)) > self.most_held_rows:
+            self.shocks = []
 
     def _cheapest_expected(self, loop: BendersLoop) -> Incumbent | None:
         """Return the plan of least expected cost among those with the incumbent's measure.

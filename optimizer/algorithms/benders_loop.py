@@ -202,6 +202,7 @@ class BendersLoop:
         has_solved_relaxation: whether the LP relaxation is done, so that integers come next.
         latest: the last integral plan, feasible or not.
         relaxation: the last solution of the LP relaxation.
+        in_point: the in-point with which the LP relaxation begins; None if the first point evaluated is its solution.
         first: a plan whose integers are evaluated first.
         leaves: leaves of the tree of a previous objective, which together hold every plan within the value at which it
             is held; afterwards those of this objective's tree.
@@ -221,6 +222,7 @@ class BendersLoop:
         self.incumbent: Incumbent | None = None
         self.latest: Vector | None = None
         self.relaxation: Vector | None = None
+        self.in_point: Vector | None = None
         self.first: SolveResult | None = None
         self.bound, self.is_proven, self.has_solved_relaxation, self.began = -math.inf, False, False, math.inf
         self.leaves: list[TreeNode] = []
@@ -252,6 +254,7 @@ class BendersLoop:
             self._report(evaluation.value, self.bound, evaluation)
             if evaluation.is_feasible:
                 self.incumbent = Incumbent(result, evaluation, self.master.builder)
+                self.in_point = result.values if self.objective.needs_shocks else None
         self.first = known
 
     def _report(self, value: float, bound: float, evaluation: Evaluation, suffix: str = "") -> None:
@@ -260,8 +263,7 @@ class BendersLoop:
 
     def _solve_relaxation(self) -> bool:
         """Solve the LP relaxation with cuts until its bounds meet; False if it is infeasible or time runs out."""
-        in_point = self.incumbent.result.values if self.incumbent and self.objective.needs_shocks else None
-        upper, least, stalling = math.inf, math.inf, _Stalling()
+        in_point, upper, least, stalling = self.in_point, math.inf, math.inf, _Stalling()
         enough = max(RELAXATION_GAP, self.search.settings.mip_gap / 2)
         while not self.search.clock.is_over:
             result = self.master.solve_relaxed()
@@ -440,9 +442,7 @@ class BendersLoop:
             if is_done and not has_grown:
                 self._cut_by_duals(self.reduced, result)
                 break
-            if self.search.clock.is_over:
-                break
-            result = self.master.solve_lp()
+            result = None if self.search.clock.is_over else self.master.solve_lp()
         return has_progressed
 
     def _is_solved(self, evaluation: Evaluation, lower: float) -> bool:
