@@ -14,6 +14,7 @@ Bands            quantiles of results over samples of the uncertain numbers; `<n
 
 import json
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
@@ -48,7 +49,9 @@ UNCHECKED = (
     "them, unchecked."
 )
 # Keys that earlier formats lack, with the format that introduced them.
-FORMAT_OF_KEY: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
+FORMAT_OF_KEY: Mapping[str, int] = dict.fromkeys(
+    ("digest", "no_shock", "adversary.deterred", "adversary.costs", "binding.*.key", "binding.*.shock"), 3
+)
 PLAN_FILE_FORMATS = (2, 3)
 DIGEST = "digest"
 
@@ -339,7 +342,7 @@ def _departures(data: Mapping[str, Any], result: SavedPlan) -> tuple[str, ...]:
     found = [
         each
         for each in differences(data, implied)
-        if each.kind == "unknown" or FORMAT_OF_KEY.get(each.path, 0) <= result.format
+        if each.kind == "unknown" or FORMAT_OF_KEY.get(re.sub(r"\.\d+\.", ".*.", each.path), 0) <= result.format
     ]
     refused = [each for each in found if each.kind != "differs"]
     if refused:
@@ -416,9 +419,8 @@ class Bands(ReadOnly):
     """Distribution of the best plan's figures over samples of all uncertain numbers in their ranges."""
 
     numbers: int  # number of uncertain numbers; those that move together count once
-    # Number of samples drawn, number of those with a plan, and seed.
-    samples: int
-    used: int
+    samples: int  # number of samples drawn
+    used: int  # number of samples with a plan
     seed: int
     survived: float  # the share of used samples in which every floor is kept
     # Figures of the best plan of each sample: total cost in present value, undiscounted outlay, survival gap.
@@ -443,8 +445,7 @@ class Bands(ReadOnly):
         outside = [f"{label} is {side}" for label, side in sides if side]
         if outside:
             said = f"this plan's {' and '.join(outside)} than in 95 % of the samples"
-            is_mild = ("total cost", "lower") in sides
-            yield f"{said}: the file's numbers are on the favourable side" if is_mild else said
+            yield f"{said}: the file's numbers are on the favourable side" if sides[0][1] == "lower" else said
 
 
 def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:
@@ -471,7 +472,6 @@ def store_bands(file: str | FilePath, data: Mapping[str, Any], bands: Bands) -> 
         OSError: the bands cannot be written.
     """
     path = bands_path(file)
-    # The key `instance` holds the checksum of the instance, not its title.
     kept = {"format": FORMAT_OF_BANDS, "instance": digest(data), "bands": asdict(bands)}
     write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return path

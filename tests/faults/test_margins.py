@@ -201,6 +201,7 @@ def test_the_notebook_lists_the_weakest_first(case: tuple[so.Instance, so.Result
 def test_a_plan_of_an_earlier_version_is_read_and_judged_by_its_own_rule() -> None:
     result = so.Result.load(Path(__file__).parent / "format_2.json")
     assert result.format == 2
+    assert {(price.key, price.shock) for price in result.binding} == {("", "")}
     assert audit_result(so.read(result.data), result).ok
 
 
