@@ -266,8 +266,7 @@ class Sized(Lever):
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield a `max_size` or a `ramp` of 0."""
-        # With a minimum or unit size above it, a max_size of 0 is already an error.
-        if self.max_size == 0 and self.min_size == 0 and self.unit_size == 0:
+        if self.max_size == 0:
             yield "max_size", "it can never be bought"
         elif max(self.ramp) == 0:
             yield "ramp", "none of it ever works"

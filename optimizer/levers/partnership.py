@@ -53,6 +53,12 @@ class Partnership(Sized):
         """The group of all deals."""
         return "deals"
 
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield the fields of every lever that is bought by size, and a `reliability` of 0."""
+        yield from super().fields_without_effect()
+        if self.reliability == 0:
+            yield "reliability", "it restores nothing"
+
     def restores(self, path: Path, process: str, t: int) -> bool:
         """Return whether the path cuts the process in period t, so that the deal restores some of it."""
         reliability = path.reliability.get(self.id, self.reliability)

@@ -28,16 +28,15 @@ from optimizer.units import Series
 
 def options_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no option has a field whose value of 0 makes it useless."""
-    adversary = unchecked.instance.adversary
-    deterrents = adversary.deterrents if adversary else ()
-    for o, option in unchecked.instance.options.items():
+    instance, adversary = unchecked.instance, unchecked.instance.adversary
+    elsewhere = {("restraint", o) for o in (adversary.deterrents if adversary else ())}
+    elsewhere |= {("reliability", o) for _, entry in entries_with_cuts(instance) for o in entry.reliability or ()}
+    for o, option in instance.options.items():
         for field, fate in option.fields_without_effect():
-            if field == "restraint" and o in deterrents:
+            if (field, o) in elsewhere:
                 continue
-            cure = (
-                "Write a share above 0, or remove it." if field == "ramp" else f"Raise {field}, or remove the option."
-            )
-            yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
+            cure, it = ("Write a share above 0", "it") if field == "ramp" else (f"Raise {field}", "the option")
+            yield ("options", o, field), f"{field} is 0: {fate}", f"{cure}, or remove {it}.", "warning"
 
 
 def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:
