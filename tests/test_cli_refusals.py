@@ -373,6 +373,8 @@ def test_comments_that_json_cannot_hold_are_counted(tmp_path: Path) -> None:
     source.write_text("# A head.\n" + NOTHING.replace("capacity: 10}}", "capacity: 10}} # a guess"), encoding="utf-8")
     assert "JSON has no comments: 2 were left out." in told(["convert", str(source), str(target)], 0)
     assert "JSON has no comments" not in told(["convert", str(target), str(tmp_path / "again.json")], 0)
+    source.write_text("# A head.\n" + NOTHING, encoding="utf-8")
+    assert "JSON has no comments: 1 was left out." in told(["convert", str(source), str(target), "--overwrite"], 0)
 
 
 @pytest.mark.parametrize(

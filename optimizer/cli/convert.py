@@ -16,8 +16,8 @@ def command(
 ) -> None:
     """Write an instance as YAML, JSON or an Excel workbook.
 
-    Comments and sources are kept, but not in JSON; in a workbook, amounts become
-    plain numbers. The result is checked to be the same instance.
+    Comments (not in JSON) and sources are kept; in a workbook, amounts become plain
+    numbers. The result is checked to be the same instance.
 
     Example: diversify convert instances/tiny.yaml tiny.xlsx
     Manual:  docs/how-to/convert.md
@@ -33,5 +33,5 @@ def command(
     with common.writing(target):
         left_out = convert_file(source, target)
     if left_out:
-        common.print_message(f"JSON has no comments: {left_out} were left out.")
+        common.print_message(f"JSON has no comments: {left_out} {'was' if left_out == 1 else 'were'} left out.")
     common.print_message(f"wrote {target}")
