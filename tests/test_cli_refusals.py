@@ -251,7 +251,7 @@ def test_a_band_is_of_one_future_and_of_expected_cost(tmp_path: Path) -> None:
         (["plot", TINY, "pie", "--output", "a.svg"], "KIND: write one of map, years, drawdown, sources, timeline,"),
         (
             ["plot", TINY, "timeline", "--shock", "x", "--output", "a.svg"],
-            "--shock: a timeline has none; it is for path,",
+            "--shock: timeline has none; it is for path,",
         ),
         (["sensitivity", TINY, "--store"], "--store: it goes with --samples, and not with --discover."),
         (["sensitivity", TINY, "--store", "--samples", "64", "--discover"], "--store: it goes with --samples, and not"),

@@ -208,11 +208,11 @@ def test_fonts_of_a_pdf_are_embedded_whole(tiny: Book) -> None:
         (
             "timeline",
             ("--shock", "embargo@2027"),
-            "a timeline has none; it is for path, sankey, map, drawdown and sources.",
+            "timeline has none; it is for path, sankey, map, drawdown and sources.",
         ),
-        ("path", ("--year", "2028"), "a path has none; it is for endurance."),
-        ("survival", ("--end",), "a survival has none; it is for sankey and map."),
-        ("map", ("--accuracy", "0.1"), "a map has none; it is for frontier, information, explain, compare,"),
+        ("path", ("--year", "2028"), "path has none; it is for endurance."),
+        ("survival", ("--end",), "survival has none; it is for sankey and map."),
+        ("map", ("--accuracy", "0.1"), "map has none; it is for frontier, information, explain, compare,"),
     ],
 )
 def test_an_option_of_another_kind_is_not_dropped(

@@ -164,4 +164,4 @@ def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None
         if value is not None and value is not False and kind not in _KINDS_OF_OPTION[option]:
             *others, last = _KINDS_OF_OPTION[option]
             kinds = f"{', '.join(others)} and {last}" if others else last
-            raise typer.BadParameter(f"a {kind} has none; it is for {kinds}.", param_hint=f"--{option}")
+            raise typer.BadParameter(f"{kind} has none; it is for {kinds}.", param_hint=f"--{option}")
