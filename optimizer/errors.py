@@ -54,7 +54,7 @@ class ExitCode(IntEnum):
     BAD_INSTANCE = (
         3,
         "bad instance or plan",
-        "or none where one is named, a saved plan of several futures where one is needed, or a name on the command "
+        "or none where one is named, a plan with futures for an instance that has none, or a name on the command "
         "line that the instance or plan does not have",
     )
     NO_PLAN_SURVIVES = (
