@@ -246,6 +246,8 @@ def test_a_band_is_of_one_future_and_of_expected_cost(tmp_path: Path) -> None:
         ),
         (["report", TINY, "--budgets", "7,250M", "-o", "a.html"], "--budgets: 7,250M are two: write 7.250M for one"),
         (["compare", TINY, "--step", "0"], "--step: write more than 0."),
+        (["compare", TINY, "--quick", "--step", "1M"], "--quick leaves out what one more step achieves"),
+        (["compare", TINY, "--budgets", "auto", "--step", "1M"], "--budgets auto finds the steps itself"),
         (["compare", TINY, "--plot", "a.gif"], "--plot: write a name that ends in .svg, .png or .pdf"),
         (["compare", TINY, TINY], "is given twice."),
         (["plot", TINY, "pie", "--output", "a.svg"], "KIND: write one of map, years, drawdown, sources, timeline,"),
