@@ -577,7 +577,9 @@ def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     survived = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=1"]))
     table, _, caption = printed(survived, 80).partition("Cost: present value")
     assert "With gap" not in table
-    assert "Outlay: undiscounted. " in " ".join(caption.split())
+    said = " ".join(caption.split())
+    assert "Outlay: undiscounted. Informed: the least cost, with gaps at their price, of the future if it were" in said
+    assert "Regret: Cost minus Informed." in said
     # Without money floors fail in both futures, and every plan costs 0: there is nothing else to explain.
     broke = printed(so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml"), 0), 80)
     assert "Outlay: undiscounted. Audit" in " ".join(broke.split())

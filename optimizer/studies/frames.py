@@ -425,10 +425,12 @@ def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[
 def futures_frame(result: FuturesResult) -> Frame:
     """Build the frame of futures, a row for each: probability, survival, costs, and the cost of its informed plan."""
     money, is_priced = result.money, result.data.get("policy", {}).get("gap_price") is not None
+    leaves_gap = is_priced and any(each.result.survival_gap > 0 for each in result.futures)
     supported = any(each.result.costs.get("price support") for each in result.futures)
     spent = f"undiscounted{', with price support, which Spent leaves out' if supported else ''}"
-    least = f"the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start"
-    more = f"{'With gap' if is_priced else 'Cost'} minus Informed"
+    sought = "such sum" if leaves_gap else f"cost{', with gaps at their price,' if is_priced else ''}"
+    least = f"the least {sought} of the future if it were known from the start"
+    more = f"{'With gap' if leaves_gap else 'Cost'} minus Informed"
     priced = "cost plus the gap at its price, which is minimised"
     with_gap = FrameColumn("priced_cost", "With gap", money, "exact", note=priced, of=lambda it: it.result.priced_cost)
     columns = (
