@@ -399,6 +399,10 @@ def test_capacity_that_is_common_and_scarce_is_named() -> None:
     assert found.saving.value < 0
     assert found.core_state == "empty"
     assert "cost less apart than together" in found.notes[0]
+    found = so.share_costs(
+        allies(mine, *(f"members.{name}.name={name.title()} land" for name in ("north", "east", "south")))
+    )
+    assert re.match(r"(\w+ land \+ )*\w+ land and (\w+ land \+ )*\w+ land cost less apart", found.notes[0])
     shares = {"north": 0.25, "east": 0.25, "south": 0.5}
     shared = [f"members.{name}.processes={{mine: {share}}}" for name, share in shares.items()]
     assert not so.share_costs(allies(mine, *shared)).notes

@@ -263,7 +263,8 @@ def _scarcity_notes(found: CostShares) -> list[str]:
     one, other, more = max(worse, key=lambda row: row[2])
     if more <= SAME_VALUE * max(abs(each.cost) for each in found.coalitions):
         return []
-    names = " + ".join(one.members), " + ".join(other.members)
+    members = found.instance.members
+    names = [" + ".join(members[name].name or name for name in each.members) for each in (one, other)]
     return [
         f"{names[0]} and {names[1]} cost less apart than together: each coalition has all of what no member brings, so "
         "that capacity that is scarce counts twice. Give it out under `processes` of the members, in shares."
