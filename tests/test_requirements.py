@@ -502,6 +502,20 @@ def test_a_sample_that_may_fail_under_a_plan_leaves_no_shortfall_there_by_hand()
     assert (row["first"], row["shortfall"], row["left"], row["planned"]) == ("2027", pytest.approx(10), None, None)
     assert only(found, "materials")["left"] == 0
     assert table(found, "shortfalls").note.endswith("–: a sample that fails under that plan, and may.")
+    # With nothing bought both samples fall short: one counts, the other may fail. Bought stocks serve one of the two.
+    facts = dict(requirement_facts(find_requirements(instance, so.solve(instance))))
+    assert facts["Shortfall"].startswith("in 1 of 2 shocks with nothing bought, beside 1 sample that may fail, with a")
+    assert facts["To hold"].endswith("That leaves no shortfall, beside 1 sample that may fail")
+    assert facts["With the plan"].endswith("leaves no shortfall, beside 1 sample that may fail")
+    found = find_requirements(instance, so.solve(instance))
+    funded = table(found, "funding")
+    assert ([row["survived"] for row in funded.rows()], "Samples that fail and may are" in funded.note) == (
+        [0, 0, 0, 0, 1],
+        True,
+    )
+    assert table(found, "cases").note.endswith(
+        "samples that may fail count only where windows differ from those of the file."
+    )
 
 
 def test_each_event_of_an_ensemble_has_assumptions_of_its_own_by_hand() -> None:

@@ -143,6 +143,8 @@ LIMIT_NOTE = (
     "may be bought to this one."
 )
 MAY_FAIL_NOTE = " –: a sample that fails under that plan, and may."
+FUNDED_SAMPLES_NOTE = " Samples that fail and may are not among those survived, and their gaps do not count."
+CASE_SAMPLES_NOTE = " The gaps of samples that may fail count only where windows differ from those of the file."
 MATERIALS_NOTE = " Materials: t below the floors in the worst shock."
 
 
@@ -390,6 +392,7 @@ def funding_frame(found: "Requirements") -> Frame:
         *(_t(c, f"{display_name(found.instance, c)}, left", is_shown=False) for c in short),
     )
     rows, count = [], len(found.nothing.shocks)
+    is_share = any(outcome.excused for step in found.steps for outcome in step.result.shocks)
     for step in found.steps:
         left, result = shortfall_by_material(found.alone, step.result.shocks), step.result
         survived = sum(outcome.survives for outcome in result.shocks)
@@ -397,7 +400,7 @@ def funding_frame(found: "Requirements") -> Frame:
         rows.append((step.share, step.money, survived, *gaps, *(left[c] for c in short)))
     note = (
         f"Of {count:,} shock{'' if count == 1 else 's'}. Gap: demand below the floors at shortage cost, over all "
-        f"shocks, the least for that money.{MATERIALS_NOTE}"
+        f"shocks, the least for that money.{FUNDED_SAMPLES_NOTE * is_share}{MATERIALS_NOTE}"
     )
     return Frame.of_rows("funding", "What funding in part achieves", columns, rows, note)
 
@@ -428,6 +431,7 @@ def cases_frame(found: "Requirements") -> Frame:
         "Gap: demand below the floors at shortage cost, summed over the shocks of the case. Shocks are alternatives: "
         "of more than one, the sum is a measure, not a gap that can occur. Money undiscounted."
     )
+    note += CASE_SAMPLES_NOTE * any(outcome.excused for outcome in found.nothing.shocks)
     return Frame.of_rows("cases", "Other conflicts and mobilisation periods", columns, rows, note)
 
 

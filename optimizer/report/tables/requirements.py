@@ -76,7 +76,7 @@ def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
     failed = sum(outcome.fails for outcome in nothing.shocks)
     worst = f"{', the worst of them' if failed > 1 else ','} with a survival gap of {si(nothing.worst_gap, money)}"
     shocks = plural(len(nothing.shocks), "shock")
-    yield "Shortfall", f"in {failed:,} of {shocks} with nothing bought{worst * (failed > 0)}"
+    yield "Shortfall", f"in {failed:,} of {shocks} with nothing bought{_may_fail_text(nothing)}{worst * (failed > 0)}"
     if held := held_stocks(found):
         yield "To hold", _held_words(found, held)
     if missing := _materials_without_option(found):
@@ -103,9 +103,15 @@ def _gap_left_text(result: Result, money: str) -> str:
     """Describe the shocks and the survival gap that a plan with the least gap leaves, between proven bounds."""
     failed = sum(outcome.fails for outcome in result.shocks)
     if not failed:
-        return "no shortfall"
+        return f"no shortfall{_may_fail_text(result)}"
     gap = between(min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap, money)
-    return _shocks_short(failed, gap)
+    return f"{_shocks_short(failed, gap)}{_may_fail_text(result)}"
+
+
+def _may_fail_text(result: Result) -> str:
+    """Return how many samples fall short that may fail and therefore do not count; empty if there are none."""
+    excused = sum(outcome.excused for outcome in result.shocks)
+    return f", beside {plural(excused, 'sample')} that may fail" if excused else ""
 
 
 def _shocks_short(failed: int, gap: str) -> str:
@@ -126,7 +132,7 @@ def _plan_text(found: Requirements, money: str) -> str:
         return "there is none"
     failed = sum(outcome.fails for outcome in result.shocks)
     gap = si(result.survival_gap, money)
-    left = _shocks_short(failed, gap) if failed else "no shortfall"
+    left = f"{_shocks_short(failed, gap) if failed else 'no shortfall'}{_may_fail_text(result)}"
     return f"an outlay of {si(result.outlay, money)} on stocks and everything else leaves {left}"
 
 
