@@ -10,6 +10,7 @@ from rich.text import Text
 
 from optimizer.errors import Finding
 from optimizer.instance.derived import but_samples, display_name, rules_in_force, size_text
+from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, list_names, plural, proven_cost
 from optimizer.report.narrative import MOST_RULES, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
@@ -92,7 +93,7 @@ def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[t
     yield from _broken_rule_facts(found.broken_rules)
     yield from _missing_facts(plan, found.broken_rules, found)
     yield from _waste_facts(plan, found)
-    yield from _partly_used_facts(plan)
+    yield from _partly_used_facts(plan, found.instance)
     yield from _adaptive_optimum_facts(found)
 
 
@@ -115,11 +116,12 @@ def _verdict_texts(found: _Evaluation, plan: _Plan, rules: Sequence[Finding]) ->
         yield f"{label.lower()}: {words}"
 
 
-def _partly_used_facts(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
+def _partly_used_facts(plan: FuturesPlan, instance: Instance) -> Iterator[tuple[str, str]]:
     """Yield the purchases that only some futures need, which are no waste."""
     if plan.partly_needed:
         said = [
-            f"{each.option} in {branches_in_words(plan.result, each.needed_in)} only" for each in plan.partly_needed
+            f"{display_name(instance, each.option)} in {branches_in_words(plan.result, each.needed_in)} only"
+            for each in plan.partly_needed
         ]
         named = list_names(list(dict.fromkeys(said)), MOST_RULES)
         yield "Of use", f"{named}: bought before the answer is known, so no waste"
