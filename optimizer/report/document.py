@@ -298,11 +298,12 @@ def _stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Map
         [*texts, order_time(row), order_size(instance, row.item[1]), between(*row.item[1].paid)]
         for texts, row in zip(shown["rows"], frame.rows(), strict=True)
     ]
+    lines = list(filter(None, stage_caption(instance, stage).splitlines()))
     return {
         "title": stage_headline(instance, result, stage),
         "head": [*shown["head"], "Decided", ">Size", f">Spent, {result.money}"],
         "rows": rows,
-        "caption": stage_caption(instance, stage).replace("\n", ". "),
+        "caption": " ".join(f"{line}." if line[-1].isalnum() else line for line in lines),
     }
 
 
