@@ -1032,6 +1032,12 @@ def test_brief_of_futures_has_what_deciding_later_is_worth_where_that_is_known(f
     assert "deciding later is worth" in alternatives([])["missing"]
 
 
+def test_the_caption_of_a_stage_has_one_mark_behind_each_sentence() -> None:
+    found = so.solve_futures(so.load(TINY.parent.parent / "examples" / "order_or_wait.yaml"))
+    (_, stage) = futures_book(found, make_futures_brief(instance_of(found), found))["stages"]
+    assert stage["caption"] == "demand: Does demand double? Nothing is bought from 2028 to 2029 in: stays."
+
+
 def test_every_future_has_a_brief_of_its_own_and_what_delays_do(futures: so.FuturesResult) -> None:
     """Without the plant, where need is high the extension gives 60 t from 2029 on: the floor, 40 % of 100 t, holds."""
     delays = find_futures_delays(futures, Settings())
@@ -1093,6 +1099,17 @@ def test_price_support_of_existing_processes_is_outlay_of_its_year_and_no_purcha
     found = so.solve_futures(so.read(parted))
     said = make_futures_brief(instance_of(found), found).sentence
     assert said.startswith("With 7,000 USD of outlay in 2026, 15k USD over all years,")
+
+
+def test_doing_nothing_still_pays_the_support_of_existing_processes_by_hand() -> None:
+    """The works run at full: 40 t at 100 USD in each of 3 years are 12,000 USD, also where nothing is bought."""
+    instance = so.read(yaml.safe_load(SUPPORTED))
+    result = so.solve(instance)
+    points = frontier(instance, result, [12e3])
+    for known, outlay in ((points, pytest.approx(12e3)), (None, None)):
+        found = part(make_brief(instance, result, frontier=known), "alternatives")
+        assert (found["values"][-1]["plan"], found["values"][-1]["outlay"]) == ("Do nothing", outlay)
+        assert "–: not computed." in found["table"]["caption"] or known is not None
 
 
 def test_brief_of_another_measure_has_the_parts_of_one_plan(tmp_path: Path) -> None:

@@ -212,7 +212,9 @@ def test_plans_for_several_futures_fit_the_screen(tmp_path: Path, width: int) ->
 
 def test_what_only_some_futures_need_has_the_name_that_the_table_has() -> None:
     done = run("evaluate", WAIT, "--plan", AT_ONCE, "--set", "options.extension.name=more lines", width=120)
-    assert "more lines in high only: bought before the answer is known" in " ".join(done.stdout.replace("│", " ").split())
+    assert "more lines in high only: bought before the answer is known" in " ".join(
+        done.stdout.replace("│", " ").split()
+    )
 
 
 def test_futures_in_json_and_csv(tmp_path: Path) -> None:

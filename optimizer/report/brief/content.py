@@ -222,7 +222,7 @@ def alternatives_part(
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
     note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == NOTHING)
-    note += (" –: not computed." if rows[-1][-2] is None else "") + _hidden_plans_note(rows, others)
+    note += (" –: not computed." if None in (rows[-1][1], rows[-1][-2]) else "") + _hidden_plans_note(rows, others)
     note += _note_on_tolerance(frontier, others, result.money)
     note = f"{note} {note_on_attacks(result, others)}".rstrip()
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")

@@ -490,6 +490,7 @@ def nothing_row(instance: Instance, result: Result, plan: Result | None) -> tupl
     """Return the row of doing nothing, whose attacks are known only if `plan` buys nothing.
 
     Its cost is that of `plan`, or of a no-shock plan that buys nothing, unless shocks are expected to cost something.
+    Where existing processes are supported, its outlay is known only from `plan`.
     """
     nothing, more = result.nothing, None if plan is None else plan.total_cost - result.total_cost
     assert nothing is not None
@@ -497,4 +498,6 @@ def nothing_row(instance: Instance, result: Result, plan: Result | None) -> tupl
         return NOTHING, *row_figures(plan, more), ""
     more = _cost_of_nothing(instance, result) if more is None else more
     counted = (nothing.counted if result.sample_counts else None) or nothing
-    return NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
+    supported = any(any(process.support.values) for process in instance.processes.values())
+    outlay = plan.outlay if plan is not None else None if supported else 0.0
+    return NOTHING, outlay, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
