@@ -7,9 +7,9 @@ a      decision point       a period in which investments may be decided
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -135,6 +135,19 @@ def _cure_of_label(label: str) -> str:
     if quarter := _QUARTER.fullmatch(re.sub(r"[\s/-]", "", label.upper())):
         return f"Write {quarter[3] or quarter[4]}Q{quarter[1] or quarter[2] or quarter[5]}."
     return "Write a period such as 2027, 2027Q3 or 2027-07."
+
+
+def no_period(value: Any, year: int = 2027) -> tuple[str, str]:
+    """Return what is wrong with a value that is no text or whole number where a period is expected, and the cure."""
+    cure = f"Write a period such as {year}, {year}Q3 or {year}-07."
+    if value is None or isinstance(value, (bool, float, list, tuple, Mapping)):
+        shown = "nothing" if value is None else "a list" if isinstance(value, (list, tuple)) else f'"{value}"'
+        return f"{'a mapping' if isinstance(value, Mapping) else shown} is no period", cure
+    if hasattr(value, "tolist"):
+        cure += " Several starts are a list: a Series or an array has it as tolist()."
+    elif hasattr(value, "strftime"):  # A period of pandas is its own text; of a date the month counts.
+        cure = f"Write text: {str(value) if hasattr(value, 'to_timestamp') else value.strftime('%Y-%m')}."
+    return f"a value of type {type(value).__name__} is no period", cure
 
 
 def windowed(first: str, last: str, between: str = " to ") -> str:

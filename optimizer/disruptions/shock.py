@@ -32,7 +32,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from optimizer import shapes
 from optimizer.errors import excerpt, finding, suggest
-from optimizer.horizon import MONTHS, Horizon, Step
+from optimizer.horizon import MONTHS, Horizon, Step, no_period
 from optimizer.units import Described, Positive, Quantity, Share, parse_amount, positive
 
 # Descriptions of fields that shocks, ensembles and their events share.
@@ -165,8 +165,7 @@ def _parse_span(value: Mapping[Any, Any]) -> Starts:
 
 def _parse_label(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        shown = "nothing" if value is None else "a list" if isinstance(value, list) else f'"{value}"'
-        raise finding(f"{shown} is no period", "Write a period such as 2027, 2027Q3 or 2027-07.")
+        raise finding(*no_period(value))
     return str(value)
 
 

@@ -25,6 +25,8 @@ from optimizer.tolerances import FILE_BYTES, MESSAGE_LENGTH, MOST_FINDINGS, NEST
 # Fields whose value is always text, whatever it looks like.
 TEXT_FIELDS = ("name", "source", "note", "description", "currency")
 NAN = "is NaN, which is no value"
+# Types of the other blank cells of pandas, NA and NaT.
+_BLANK_TYPES = ("NAType", "NaTType")
 
 NAME_INSTANCE = "Name the instance, or the plan.json of `diversify solve --output`."
 INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
@@ -328,7 +330,7 @@ def _hidden_characters(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
 def _places_of_nan(value: Any, place: Place) -> Iterator[Place]:
     for key, item in _items(value):
         yield from _places_of_nan(item, (*place, key))
-        if isinstance(item, float) and math.isnan(item):
+        if (isinstance(item, float) and math.isnan(item)) or type(item).__name__ in _BLANK_TYPES:
             yield (*place, key)
 
 

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from optimizer import shapes
-from optimizer.errors import Place, excerpt, finding, suggest
-from optimizer.horizon import Horizon
+from optimizer.errors import Place, finding, suggest
+from optimizer.horizon import Horizon, no_period
 from optimizer.units import Described, Share, a_share, parse_amount, positive
 
 FUTURES = "futures"
@@ -26,8 +26,7 @@ FUTURES = "futures"
 
 def _parse_period(value: Any) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        what = "nothing" if value is None else f'"{excerpt(value)}"'
-        raise finding(f"{what} is no period", "Write a period such as 2029, 2029Q3 or 2029-07.")
+        raise finding(*no_period(value, 2029))
     text = str(value).strip()
     return int(text) if text.isdigit() else text
 

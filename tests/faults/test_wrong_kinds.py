@@ -372,6 +372,29 @@ def test_decimals_are_numbers_and_tables_are_told_what_to_write() -> None:
             so.read(data)
 
 
+def test_dates_periods_and_arrays_of_pandas_are_told_what_to_write_as_a_start() -> None:
+    data = so.load("instances/tiny.yaml").to_dict()
+    for value, cure in (
+        (pd.Period("2028", "Y"), r"Write text: 2028\."),
+        (pd.Period("2028-04", "Q"), r"Write text: 2028Q2\."),
+        (pd.Timestamp("2028-04-01"), r"Write text: 2028-04\."),
+        (np.array([2027, 2029]), r"-07\. Several starts are a list: .* as tolist\(\)"),
+    ):
+        wrong = rf"a value of type {type(value).__name__} is no period\. .*{cure}"
+        data["shocks"]["embargo"]["start"] = value
+        with pytest.raises(so.InstanceError, match=wrong):
+            so.read(data)
+        asked = so.load("instances/tiny.yaml").to_dict() | {
+            "futures": {"q": {"from": value, "branches": {"a": {}, "b": {}}}}
+        }
+        with pytest.raises(so.InstanceError, match=wrong):
+            so.read(asked)
+    for blank in (pd.NA, pd.NaT):
+        data["shocks"]["embargo"]["start"] = blank
+        with pytest.raises(so.InstanceError, match="start: is NaN, which is no value"):
+            so.read(data)
+
+
 def test_flags_are_true_or_false_and_lists_hold_something() -> None:
     tiny: Any = so.load("instances/tiny.yaml")
     for call in (
