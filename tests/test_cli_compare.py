@@ -166,7 +166,10 @@ def test_conflicting_rules_leave_no_plan_and_exit_with_4() -> None:
     rule = "policy.max_share=[{commodity: magnet, region: rival, share: 0.3}]"
     done = diversify("compare", TINY, "--set", rule, "--set", "processes.imports.min_utilisation=0.5")
     assert done.returncode == 4, done.stderr
-    assert "no plan" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "no plan" in said
+    assert "No plan: these rules contradict each other: " in said
+    assert "imports from the rival has to use at least 50 % of its capacity (min_utilisation)" in said
 
 
 def test_a_plan_that_was_not_found_in_time_is_not_said_not_to_exist() -> None:

@@ -69,8 +69,7 @@ def command(
     Example: diversify compare instances/tiny.yaml --budgets 0,5M,10M,15M
     Manual:  docs/how-to/compare.md
     """
-    amounts = _parse_budgets(variants.budgets, files)
-    more = _parse_step(step, amounts, is_quick=quick)
+    amounts, more = _parse_money(files, variants.budgets, step, is_quick=quick)
     _check_plot(plot)
     reader = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
     common.show_findings(inputs.budget_warnings(next(iter(reader.cases.values())), amounts, "--budgets"))
@@ -144,14 +143,16 @@ def _refuse_spaced_budgets(text: str, files: Sequence[str]) -> None:
         raise typer.BadParameter(what, param_hint="--budgets")
 
 
-def _parse_step(text: str | None, budgets: Budgets, *, is_quick: bool) -> float | None:
-    step = common.parse_amount_option(text, "--step")
-    if text is not None and not step:
+def _parse_money(
+    files: Sequence[str], budgets: str | None, step: str | None, *, is_quick: bool
+) -> tuple[Budgets, float | None]:
+    amounts, more = _parse_budgets(budgets, files), common.parse_amount_option(step, "--step")
+    if step is not None and not more:
         raise typer.BadParameter("write more than 0.", param_hint="--step")
-    if text is not None and (is_quick or budgets == "auto"):
+    if step is not None and (is_quick or amounts == "auto"):
         why = "--quick leaves out what one more step achieves" if is_quick else "--budgets auto finds the steps itself"
         raise typer.BadParameter(f"{why}: leave out one of the two.", param_hint="--step")
-    return step
+    return amounts, more
 
 
 def _read_cases(

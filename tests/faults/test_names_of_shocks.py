@@ -18,7 +18,7 @@ from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import draw_heatmap
 from optimizer.report.format import full_name, shock_title
 from optimizer.report.html.book import Book, book
-from optimizer.report.tables.budgets import proven_words
+from optimizer.report.tables.budgets import given_up_words, proven_words
 from optimizer.report.tables.plan import survival_tables
 from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import Frontier, single_point
@@ -104,6 +104,16 @@ def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.
     assert "Plans of other budgets are proven" in " ".join(drawn.split())
     assert "Other plans are proven to" not in drawn
     assert "Green diamond" in drawn
+
+
+def test_a_gap_that_is_given_up_though_the_budget_is_enough_has_its_reason(instance: so.Instance) -> None:
+    # A gap counts a millionth of its shortage cost: with any budget nothing is bought, and floors fail.
+    cheap = so.read(instance.to_dict() | {"policy": {"budget": "20M", "gap_price": 1e-6}})
+    result = so.solve(cheap)
+    found: Frontier = frontier(cheap, result)
+    assert found.least_outlay == pytest.approx(11.5e6, rel=0.01)
+    assert "to close it costs more than the price of gaps in the file." in given_up_words(found)
+    assert given_up_words(frontier(instance, so.solve(instance))) == ""
 
 
 def test_costs_of_other_budgets_are_proven_with_gaps_where_those_have_a_price(instance: so.Instance) -> None:

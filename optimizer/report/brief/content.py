@@ -13,20 +13,20 @@ from optimizer.instance.derived import but_samples, display_name, makers_of, rul
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
-    NOTHING,
     Brief,
     BriefPart,
     confidence_part,
     missing_words,
     money_part,
-    nothing_bought,
-    nothing_row,
     orders_part,
-    row_figures,
 )
 from optimizer.report.brief.survival_parts import (
+    NOTHING,
     cut_orders_note,
     may_fail_words,
+    nothing_bought,
+    nothing_row,
+    row_figures,
     survival_part,
     unserved_part,
     why_unspent,

@@ -13,6 +13,7 @@ from optimizer.report.format import dated_name, entry_title, in_percent, is_date
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result, hardest_of
+from optimizer.studies.comparison import Frontier
 from optimizer.studies.purchases import purchases
 from optimizer.studies.shocks import (
     RowOutcome,
@@ -36,6 +37,8 @@ _SERVICE_COLUMNS = (
 # Largest numbers of rows that fit on one page.
 MOST_SHOCKS, MOST_SEGMENTS, MOST_BELOW = 6, 5, 8
 WORST_TITLE = "The worst shock"
+# The plan that buys nothing.
+NOTHING = "Do nothing"
 # The sentence for plan files that do not keep all unserved demand of shocks without flows.
 NOT_ALL = "The plan file does not keep all that goes unserved: in some shocks it is at least so much."
 
@@ -430,3 +433,38 @@ def why_unspent(instance: Instance, result: Result) -> str:
         return ": no plan under these rules closes more of the survival gap"
     valued = "the gap is valued at" if price == 1 else f"{price:g} times what the gap is valued at"
     return f": to close more of the survival gap costs more than {valued}, or is not possible in time"
+
+
+def row_figures(result: Result, more: float | None) -> tuple[float, int, float, float, float | None]:
+    """Return outlay, number of shocks that fail, gap of all and of the worst, and `more`, the cost beyond the plan."""
+    failed = sum(outcome.fails for outcome in result.shocks)
+    return result.outlay, failed, result.survival_gap, result.worst_gap, more
+
+
+def nothing_bought(frontier: Frontier | None) -> Result | None:
+    """Return the first known plan of a budget that buys nothing, or None."""
+    plans = (point.result for point in (frontier.points if frontier is not None else ()))
+    return next((plan for plan in plans if plan.baseline is not None and not plan.plan.bought), None)
+
+
+def _cost_of_nothing(instance: Instance, result: Result) -> float | None:
+    """Return what the no-shock plan costs more than the plan, if it buys nothing and no shock costs anything."""
+    is_known = not result.calm_builds and not any(event.probability > 0 for event in instance.events)
+    return result.calm_cost - result.total_cost if is_known and result.calm_cost is not None else None
+
+
+def nothing_row(instance: Instance, result: Result, plan: Result | None) -> tuple[Any, ...]:
+    """Return the row of doing nothing, whose attacks are known only if `plan` buys nothing.
+
+    Its cost is that of `plan`, or of a no-shock plan that buys nothing, unless shocks are expected to cost something.
+    Where existing processes are supported, its outlay is known only from `plan`.
+    """
+    nothing, more = result.nothing, None if plan is None else plan.total_cost - result.total_cost
+    assert nothing is not None
+    if plan is not None and plan.adversary is not None:
+        return NOTHING, *row_figures(plan, more), ""
+    more = _cost_of_nothing(instance, result) if more is None else more
+    counted = (nothing.counted if result.sample_counts else None) or nothing
+    supported = any(any(process.support.values) for process in instance.processes.values())
+    outlay = plan.outlay if plan is not None else None if supported else 0.0
+    return NOTHING, outlay, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""

@@ -29,7 +29,13 @@ from optimizer.report.figures.canvas import (
 from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
 from optimizer.report.format import shock_title
-from optimizer.report.tables.budgets import baseline_words, note_on_attacks, proven_words, summed_gaps_note
+from optimizer.report.tables.budgets import (
+    baseline_words,
+    given_up_words,
+    note_on_attacks,
+    proven_words,
+    summed_gaps_note,
+)
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import Result, weakest_of
 from optimizer.units import si_up
@@ -288,7 +294,7 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     results = results or [own]
     words = baseline_words(found, own.money)
     notes = [*least_outlay_note(instance, found.least_outlay), "Circle: the plan at hand."]
-    ends = [note_on_attacks(own, results[1:]), proven_words(found, own.money), words]
+    ends = [given_up_words(found), note_on_attacks(own, results[1:]), proven_words(found, own.money), words]
     ends += ["The search was stopped: more budgets were to come."] if found.stopped else []
     return draw_results(instance, results, own, notes, ends, is_beyond=bool(words))
 

@@ -8,16 +8,13 @@ from math import inf
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name, entry_of, one_region, size_text
+from optimizer.instance.derived import but_samples, display_name, entry_of, size_text
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
-    DEPENDENCE,
-    SERVICE_NOTE,
     cost_with_gaps,
     list_names,
     list_texts,
-    percent,
     plural,
 )
 from optimizer.report.narrative import (
@@ -29,6 +26,7 @@ from optimizer.report.narrative import (
     tolerance_text,
     under_budget,
 )
+from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
@@ -56,28 +54,6 @@ WITH_BARS = 60
 NOTICEABLE, MOST_CHANGED = 5e-3, 6
 # A label, cells, and the outlay of the first case.
 LoneLine = tuple[str | Text, Sequence[Text], float | None]
-
-
-def columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
-    """Return the caption of the given columns: the meaning of the marks, and the accuracy of the figures."""
-    text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. "
-    if any(column.result.shocks for column in columns):
-        text += f"{SERVICE_NOTE} Weakest is the least margin over all shocks, what is served less the floor: less may "
-        text += "be served elsewhere, under a lower floor, and the cells of a row may be of different shocks and "
-        text += "periods. ✗ below the floor. "
-    region = one_region(next(iter(comparison.cases.values())))
-    text += f"Largest share: of what is made in the baseline, from {region}; ! more than {percent(DEPENDENCE)}. "
-    text += f"{_gap_definition(columns)}{accuracy_sentence(comparison, columns)}"
-    if cost_without_shocks_differs(columns):
-        text += " The price of a column counts from its own cost without shocks, under the same rules and budget: "
-        text += "columns that differ only in rules or budgets compare by total cost."
-    if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
-        text += " ≥: the proven lower bound of a cost, where it is less."
-    if any(column.result.bound is not None for column in columns):
-        text = f"{text.rstrip()} Within this accuracy, what is bought can differ from the plan of solve, which proves "
-        text += "more closely."
-    is_stopped = any(column.result.status == "stopped" for column in columns)
-    return text.rstrip() + (" Columns with ? were stopped before the proof." if is_stopped else "")
 
 
 def cost_without_shocks_differs(columns: Iterable[ComparisonColumn]) -> bool:
@@ -279,7 +255,7 @@ def budget_steps_table(comparison: Comparison) -> Table | None:
     more = si(comparison.steps[0].more, instance.money, 4)
     text = f"Gap of all shocks and total cost: change from the plan of the budget to that of {more} more; {DASH}: no "
     text += "proven change. Gap of the worst shock: in the one plan and in the other. "
-    text += _gap_definition(comparison.columns) + accuracy_sentence(comparison)
+    text += gap_definition(comparison.columns) + accuracy_sentence(comparison)
 
     def if_known(write: Callable[[BudgetStep], str]) -> CellRenderer:
         """Return a writer of cells: a dash for a step that changes nothing, ``?`` for a step that is not known."""
@@ -327,7 +303,7 @@ def _tolerance_bases(comparison: Comparison, columns: Sequence[ComparisonColumn]
     return [base for case, base in comparison.tolerance_bases.items() if case in cases]
 
 
-def _gap_definition(columns: Sequence[ComparisonColumn]) -> str:
+def gap_definition(columns: Sequence[ComparisonColumn]) -> str:
     """Return the definition of the gap of all shocks, with a trailing space; empty if no column has several shocks."""
     if all(len(column.result.shocks) <= 1 for column in columns):
         return ""
@@ -430,6 +406,13 @@ def proven_words(found: Frontier, money: str) -> str:
     """Return the sentence on how exactly costs of other budgets are proven; empty without any, or after a stop."""
     proven = "" if found.stopped or len(found.points) == 1 else tolerance_words(found, money)
     return f"Plans of other budgets are proven: their costs are the least within {proven}." if proven else ""
+
+
+def given_up_words(found: Frontier) -> str:
+    """Return why plans fail whose budget is enough to keep every floor; empty if there are none."""
+    enough = [p.result for p in found.points if p.budget is not None and p.budget >= (found.least_outlay or inf)]
+    fail = any(result.has_priced_gaps and result.survival_gap > 0 for result in enough)
+    return f"A plan that fails although its budget is enough leaves a gap because to close it {PRICED_HIGHER}." * fail
 
 
 def tolerance_words(found: Frontier, money: str) -> str:

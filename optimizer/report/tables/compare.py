@@ -1,7 +1,7 @@
 """Tables of a comparison: columns side by side, with changes marked."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -10,18 +10,28 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name, has_floors, region_name
+from optimizer.instance.derived import but_samples, display_name, has_floors, one_region, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DEPENDENCE, abroad, budget_text, case_title, percent, plural, service_text
+from optimizer.report.format import (
+    DEPENDENCE,
+    SERVICE_NOTE,
+    abroad,
+    budget_text,
+    case_title,
+    percent,
+    plural,
+    service_text,
+)
 from optimizer.report.narrative import GAP_OF_ALL, survived_words
 from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
     NOTICEABLE,
+    accuracy_sentence,
     bound_text,
     breakpoints_table,
     budget_steps_table,
-    columns_caption,
     cost_without_shocks_differs,
+    gap_definition,
     least_outlay_part,
     lone_shocks_table,
     lost_shock_sentences,
@@ -176,7 +186,7 @@ def column_tables(
         parts += [_columns_table(comparison, columns, chosen, rows, f"{title}, continued" if parts else title), ""]
     return [
         *parts[:-1],
-        Text(columns_caption(comparison, columns, against), style="dim"),
+        Text(_columns_caption(comparison, columns, against), style="dim"),
         *closing_lines(rows.reasons()),
     ]
 
@@ -449,3 +459,32 @@ def column_title(found: Comparison, column: ComparisonColumn) -> str:
         return case_title(column.case)
     kind = "" if column.budget is None else "budget "
     return f"{case_title(column.case)}, {kind}{budget_text(column.budget, column.result.money)}"
+
+
+def _columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
+    """Return the caption of the given columns: the meaning of the marks, and the accuracy of the figures."""
+    text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. "
+    if any(column.result.shocks for column in columns):
+        text += f"{SERVICE_NOTE} Weakest is the least margin over all shocks, what is served less the floor: less may "
+        text += "be served elsewhere, under a lower floor, and the cells of a row may be of different shocks and "
+        text += "periods. ✗ below the floor. "
+    region = one_region(next(iter(comparison.cases.values())))
+    text += f"Largest share: of what is made in the baseline, from {region}; ! more than {percent(DEPENDENCE)}. "
+    text += f"{gap_definition(columns)}{accuracy_sentence(comparison, columns)}"
+    if cost_without_shocks_differs(columns):
+        text += " The price of a column counts from its own cost without shocks, under the same rules and budget: "
+        text += "columns that differ only in rules or budgets compare by total cost."
+    if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
+        text += " ≥: the proven lower bound of a cost, where it is less."
+    if any(column.result.bound is not None for column in columns):
+        text = f"{text.rstrip()} Within this accuracy, what is bought can differ from the plan of solve, which proves "
+        text += "more closely."
+    text = " ".join([text.rstrip(), *_no_plan_reasons(columns)])
+    is_stopped = any(column.result.status == "stopped" for column in columns)
+    return text.rstrip() + (" Columns with ? were stopped before the proof." if is_stopped else "")
+
+
+def _no_plan_reasons(columns: Iterable[ComparisonColumn]) -> list[str]:
+    """Return a sentence for each set of rules that contradict each other, of which a column has no plan."""
+    none = [column.result.clash for column in columns if column.result.baseline is None and column.result.clash]
+    return [f"No plan: these rules contradict each other: {'; '.join(rules)}." for rules in dict.fromkeys(none)]
