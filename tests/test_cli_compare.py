@@ -168,8 +168,16 @@ def test_conflicting_rules_leave_no_plan_and_exit_with_4() -> None:
     assert done.returncode == 4, done.stderr
     said = " ".join(done.stdout.split())
     assert "no plan" in said
-    assert "No plan: these rules contradict each other: " in said
+    assert "any budget: no plan exists, since the rules contradict each other: " in said
     assert "imports from the rival has to use at least 50 % of its capacity (min_utilisation)" in said
+
+
+def test_a_rule_that_cannot_be_kept_alone_contradicts_none() -> None:
+    # Of a floor in 2026 nothing is in store yet, whatever is bought.
+    rule = "policy.min_time_to_survive=[{cuts: [{region: rival, severity: 1}], months: 1}]"
+    done = diversify("compare", TINY, "--set", rule, "--set", "demands.motors.survival=0.5", "--quick")
+    said = " ".join(done.stdout.split())
+    assert "any budget: no plan exists, since one rule cannot be kept: policy.min_time_to_survive[0]: every" in said
 
 
 def test_a_plan_that_was_not_found_in_time_is_not_said_not_to_exist() -> None:

@@ -1,7 +1,7 @@
 """Tables of a comparison: columns side by side, with changes marked."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -22,7 +22,7 @@ from optimizer.report.format import (
     plural,
     service_text,
 )
-from optimizer.report.narrative import GAP_OF_ALL, survived_words
+from optimizer.report.narrative import GAP_OF_ALL, no_plan_words, survived_words
 from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
     NOTICEABLE,
@@ -222,12 +222,15 @@ class _Rows:
         return column.case if self.by_case else budget_text(column.budget).removesuffix(" budget")
 
     def reasons(self) -> list[str]:
-        """Return a sentence for each larger budget that survives less; none if columns are cases."""
-        if self.by_case:
-            return []
+        """Return a sentence for each column without a plan, and for each larger budget that survives less."""
         money = self._instance(self.columns[0]).money
-        results = [(budget_text(column.budget, money), column.result) for column in self.columns]
-        return lost_shock_sentences(results, money)
+        named = [(c.case if self.by_case else budget_text(c.budget, money), c.result) for c in self.columns]
+        said = [
+            f"{name}: no plan exists, since {no_plan_words(result.clash)}: {'; '.join(result.clash)}."
+            for name, result in named
+            if result.clash
+        ]
+        return said if self.by_case else [*said, *lost_shock_sentences(named, money)]
 
     def _instance(self, column: ComparisonColumn) -> Instance:
         return self.comparison.cases[column.case]
@@ -479,12 +482,5 @@ def _columns_caption(comparison: Comparison, columns: Sequence[ComparisonColumn]
     if any(column.result.bound is not None for column in columns):
         text = f"{text.rstrip()} Within this accuracy, what is bought can differ from the plan of solve, which proves "
         text += "more closely."
-    text = " ".join([text.rstrip(), *_no_plan_reasons(columns)])
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text.rstrip() + (" Columns with ? were stopped before the proof." if is_stopped else "")
-
-
-def _no_plan_reasons(columns: Iterable[ComparisonColumn]) -> list[str]:
-    """Return a sentence for each set of rules that contradict each other, of which a column has no plan."""
-    none = [column.result.clash for column in columns if column.result.baseline is None and column.result.clash]
-    return [f"No plan: these rules contradict each other: {'; '.join(rules)}." for rules in dict.fromkeys(none)]
