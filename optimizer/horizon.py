@@ -140,14 +140,19 @@ def _cure_of_label(label: str) -> str:
 def no_period(value: Any, year: int = 2027) -> tuple[str, str]:
     """Return what is wrong with a value that is no text or whole number where a period is expected, and the cure."""
     cure = f"Write a period such as {year}, {year}Q3 or {year}-07."
-    if value is None or isinstance(value, (bool, float, list, tuple, Mapping)):
-        shown = "nothing" if value is None else "a list" if isinstance(value, (list, tuple)) else f'"{value}"'
-        return f"{'a mapping' if isinstance(value, Mapping) else shown} is no period", cure
-    if hasattr(value, "tolist"):
-        cure += " Several starts are a list: a Series or an array has it as tolist()."
-    elif hasattr(value, "strftime"):  # A period of pandas is its own text; of a date the month counts.
-        cure = f"Write text: {str(value) if hasattr(value, 'to_timestamp') else value.strftime('%Y-%m')}."
-    return f"a value of type {type(value).__name__} is no period", cure
+    if value is None:
+        shown = "nothing"
+    elif isinstance(value, (list, tuple)):
+        shown = "a list"
+    elif isinstance(value, Mapping):
+        shown = "a mapping"
+    elif isinstance(value, (bool, float)):
+        shown = f'"{value}"'
+    else:
+        shown = f"a value of type {type(value).__name__}"
+        if hasattr(value, "strftime"):  # A period of pandas is its own text; of a date the month counts.
+            cure = f"Write text: {value if hasattr(value, 'to_timestamp') else value.strftime('%Y-%m')}."
+    return f"{shown} is no period", cure
 
 
 def windowed(first: str, last: str, between: str = " to ") -> str:

@@ -156,8 +156,7 @@ def _parse_span(value: Mapping[Any, Any]) -> Starts:
             raise finding(f'"{key}" is no key of a span of starts', suggest(str(key), _SPAN, "The keys are"))
     if value.get("from") is None:
         raise finding("from is missing", "Add `from:`, the first start.")
-    every = value.get("every")
-    if every is not None and (not isinstance(every, str) or every not in MONTHS):
+    if (every := value.get("every")) is not None and (not isinstance(every, str) or every not in MONTHS):
         raise finding(f'every "{excerpt(every)}" is no stride', "Write year, quarter or month.")
     ends = [value["from"]] + ([value["to"]] if value.get("to") is not None else [])
     return Starts(tuple(_parse_label(end) for end in ends), "span", every)
@@ -165,7 +164,9 @@ def _parse_span(value: Mapping[Any, Any]) -> Starts:
 
 def _parse_label(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise finding(*no_period(value))
+        what, cure = no_period(value)
+        several = " Several starts are a list: a Series or an array has it as tolist()."
+        raise finding(what, cure + several if getattr(value, "ndim", 0) else cure)
     return str(value)
 
 
