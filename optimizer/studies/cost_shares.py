@@ -10,10 +10,10 @@ from functools import cached_property
 from operator import methodcaller
 from typing import Any, Literal
 
+from optimizer.files import finite_or_none
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
-from optimizer.results.saved import finite_or_none
 from optimizer.studies.cost_tolerance import ProvenDifference, band_dict
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 
@@ -293,6 +293,16 @@ def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:
         "priced_gap": each.priced_gap if each.has_cost else None,
         "outlay": None if each.result.baseline is None else each.result.outlay,
     }
+
+
+def member_name(found: CostShares, member: str) -> str:
+    """Return the name of a member, or its key if it has no name."""
+    return found.instance.members[member].name or member
+
+
+def coalition_name(found: CostShares, each: CoalitionCost) -> str:
+    """Return the names of the members of a coalition, joined by ``+``."""
+    return " + ".join(member_name(found, member) for member in each.members)
 
 
 def member_shares_frame(found: CostShares) -> Frame:

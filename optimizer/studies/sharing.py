@@ -52,7 +52,15 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore, interruptible
 from optimizer.studies.conclusion import solve_instance, tight_shocks
-from optimizer.studies.cost_shares import Coalition, CoalitionCost, Costs, CostShares, MemberShare, cost_beyond
+from optimizer.studies.cost_shares import (
+    Coalition,
+    CoalitionCost,
+    Costs,
+    CostShares,
+    MemberShare,
+    coalition_name,
+    cost_beyond,
+)
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase, before_tolerance_base
 from optimizer.tolerances import POSITIVE_DUAL, SAME_VALUE
 from optimizer.units import MoneyLike
@@ -263,11 +271,10 @@ def _scarcity_notes(found: CostShares) -> list[str]:
     one, other, more = max(worse, key=lambda row: row[2])
     if more <= SAME_VALUE * max(abs(each.cost) for each in found.coalitions):
         return []
-    members = found.instance.members
-    names = [" + ".join(members[name].name or name for name in each.members) for each in (one, other)]
     return [
-        f"{names[0]} and {names[1]} cost less apart than together: each coalition has all of what no member brings, so "
-        "that capacity that is scarce counts twice. Give it out under `processes` of the members, in shares."
+        f"{coalition_name(found, one)} and {coalition_name(found, other)} cost less apart than together: each "
+        "coalition has all of what no member brings, so that capacity that is scarce counts twice. "
+        "Give it out under `processes` of the members, in shares."
     ]
 
 

@@ -20,12 +20,12 @@ from optimizer.report.tables.explain import heading, value_cells
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.render import VERDICT_WORDS
 from optimizer.report.tables.sensitivity import price_text, ranked_name
-from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
+from optimizer.report.tables.share import SOLUTION_NAMES, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives_result import OPTION_VERDICTS, Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison
-from optimizer.studies.cost_shares import CostShares
+from optimizer.studies.cost_shares import CostShares, coalition_name, member_name
 from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.studies.explanation import Explanation, PartValue, Repair, ValueRow, ValueRows
 from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming

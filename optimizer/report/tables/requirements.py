@@ -101,11 +101,7 @@ def _held_words(found: Requirements, held: Sequence[Mapping[str, Any]]) -> str:
 
 def _gap_left_text(result: Result, money: str) -> str:
     """Describe the shocks and the survival gap that a plan with the least gap leaves, between proven bounds."""
-    failed = sum(outcome.fails for outcome in result.shocks)
-    if not failed:
-        return f"no shortfall{_may_fail_text(result)}"
-    gap = between(min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap, money)
-    return f"{_shocks_short(failed, gap)}{_may_fail_text(result)}"
+    return _shocks_short(result, between(min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap, money))
 
 
 def _may_fail_text(result: Result) -> str:
@@ -114,10 +110,12 @@ def _may_fail_text(result: Result) -> str:
     return f", beside {plural(excused, 'sample')} that may fail" if excused else ""
 
 
-def _shocks_short(failed: int, gap: str) -> str:
+def _shocks_short(result: Result, gap: str) -> str:
     """Describe how many shocks fall short, and their gap: of several a sum, which cannot occur."""
+    failed = sum(outcome.fails for outcome in result.shocks)
     over = " summed over them; a measure for comparing plans, not a gap that can occur" if failed > 1 else ""
-    return f"{plural(failed, 'shock')} short, a survival gap of {gap}{over}"
+    short = f"{plural(failed, 'shock')} short, a survival gap of {gap}{over}" if failed else "no shortfall"
+    return f"{short}{_may_fail_text(result)}"
 
 
 def _materials_without_option(found: Requirements) -> list[str]:
@@ -130,9 +128,7 @@ def _plan_text(found: Requirements, money: str) -> str:
     result = found.result
     if result.baseline is None:
         return "there is none"
-    failed = sum(outcome.fails for outcome in result.shocks)
-    gap = si(result.survival_gap, money)
-    left = f"{_shocks_short(failed, gap) if failed else 'no shortfall'}{_may_fail_text(result)}"
+    left = _shocks_short(result, si(result.survival_gap, money))
     return f"an outlay of {si(result.outlay, money)} on stocks and everything else leaves {left}"
 
 

@@ -11,7 +11,16 @@ from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, between, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import WIDE_LAYOUT, closing_lines, cross_table
-from optimizer.studies.cost_shares import SOLUTIONS, CoalitionCost, CostShares, MemberShare, SavingPart, Solution
+from optimizer.studies.cost_shares import (
+    SOLUTIONS,
+    CoalitionCost,
+    CostShares,
+    MemberShare,
+    SavingPart,
+    Solution,
+    coalition_name,
+    member_name,
+)
 from optimizer.studies.cost_tolerance import ProvenDifference
 from optimizer.units import si
 
@@ -37,16 +46,6 @@ def range_text(found: ProvenDifference, money: str = "") -> str:
     """Return the range of an amount; its value if both ends read alike or one is infinite."""
     is_range = math.isfinite(found.low) and math.isfinite(found.high)
     return between(found.low, found.high, money) if is_range else si(found.value, money)
-
-
-def member_name(found: CostShares, member: str) -> str:
-    """Return the name of a member, or its key if it has no name."""
-    return found.instance.members[member].name or member
-
-
-def coalition_name(found: CostShares, each: CoalitionCost) -> str:
-    """Return the names of the members of a coalition, joined by ``+``."""
-    return " + ".join(member_name(found, member) for member in each.members)
 
 
 def _payment_text(found: CostShares, each: MemberShare) -> str:
