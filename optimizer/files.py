@@ -243,6 +243,11 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def finite_or_none(value: Any) -> Any:
+    """Return the number if it is finite, else None, for JSON."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_whole(path: str | FilePath, content: str | bytes) -> None:
     """Write a file beside the one that it replaces, then rename it; create missing folders, and encode text as UTF-8.
 

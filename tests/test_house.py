@@ -250,6 +250,6 @@ def test_the_house_does_not_grow() -> None:
     """Lowered with every change that makes it smaller; `python -m tests.house` prints the goals."""
     cure = "raise this limit if the change needs it"
     assert len(FILES) <= 236, f"files: {cure}"
-    assert house.lines(FILES) <= 73_013, f"lines: {cure}"
+    assert house.lines(FILES) <= 73_033, f"lines: {cure}"
     assert house.depth(import_graph()) <= 16, f"files in the longest chain of imports: {cure}"
     assert len(house.files_of_a_solve()) <= 84, f"files of a solve: {cure}"

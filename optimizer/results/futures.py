@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
+from optimizer.files import finite_or_none
 from optimizer.results.frames import Frames
 from optimizer.results.plan import as_plain
 from optimizer.results.result import Result
@@ -25,7 +26,6 @@ from optimizer.results.saved import (
     SavedPlan,
     check_record,
     digest,
-    finite_or_none,
     is_of_futures,
     write_commitments,
 )

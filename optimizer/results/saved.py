@@ -13,7 +13,6 @@ Bands            quantiles of results over samples of the uncertain numbers; `<n
 """
 
 import json
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -48,7 +47,7 @@ UNCHECKED = (
     "What binds, bands, changes, notes, the record of the audit, seconds and versions are printed as the file has "
     "them, unchecked."
 )
-# Keys that earlier formats lack, with the format that introduced them.
+# Keys that earlier formats lack, with the format that introduced them; `*` stands for any place in a list.
 FORMAT_OF_KEY: Mapping[str, int] = dict.fromkeys(
     ("digest", "no_shock", "adversary.deterred", "adversary.costs", "binding.*.key", "binding.*.shock"), 3
 )
@@ -332,17 +331,20 @@ def _first_error(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}"
 
 
+def _format_of(path: str) -> int:
+    """Return the format that introduced a key, given as a path of a `Difference`; 0 for keys of all formats."""
+    return FORMAT_OF_KEY.get(re.sub(r"\.\d+\.", ".*.", path), 0)
+
+
 def _departures(data: Mapping[str, Any], result: SavedPlan) -> tuple[str, ...]:
     """Return the contradictions between a file and the result that was read from it, as messages.
 
     Raises:
         PlanFileError: the file has unknown keys, or lacks keys.
     """
-    implied = {key: value for key, value in result.to_dict().items() if FORMAT_OF_KEY.get(key, 0) <= result.format}
+    implied = {key: value for key, value in result.to_dict().items() if _format_of(key) <= result.format}
     found = [
-        each
-        for each in differences(data, implied)
-        if each.kind == "unknown" or FORMAT_OF_KEY.get(re.sub(r"\.\d+\.", ".*.", each.path), 0) <= result.format
+        each for each in differences(data, implied) if each.kind == "unknown" or _format_of(each.path) <= result.format
     ]
     refused = [each for each in found if each.kind != "differs"]
     if refused:
@@ -445,7 +447,8 @@ class Bands(ReadOnly):
         outside = [f"{label} is {side}" for label, side in sides if side]
         if outside:
             said = f"this plan's {' and '.join(outside)} than in 95 % of the samples"
-            yield f"{said}: the file's numbers are on the favourable side" if sides[0][1] == "lower" else said
+            is_mild = ("total cost", "lower") in sides
+            yield f"{said}: the file's numbers are on the favourable side" if is_mild else said
 
 
 def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:
@@ -472,6 +475,7 @@ def store_bands(file: str | FilePath, data: Mapping[str, Any], bands: Bands) -> 
         OSError: the bands cannot be written.
     """
     path = bands_path(file)
+    # The key `instance` holds the checksum of the instance, not its title.
     kept = {"format": FORMAT_OF_BANDS, "instance": digest(data), "bands": asdict(bands)}
     write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return path
@@ -493,8 +497,3 @@ def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         cure = "Delete it, or run `diversify sensitivity` with --samples and --store again."
         raise PlanFileError(f"{path}: not a band as `diversify sensitivity --store` writes it. {cure}") from error
-
-
-def finite_or_none(value: Any) -> Any:
-    """Return the number if it is finite, else None, for JSON."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

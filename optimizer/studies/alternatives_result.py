@@ -8,9 +8,9 @@ Alternative   one of the plans, with its distance from those before it
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from optimizer.files import finite_or_none
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
-from optimizer.results.saved import finite_or_none
 from optimizer.studies.cost_tolerance import ToleranceBase
 
 AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]

@@ -35,12 +35,12 @@ from optimizer.algorithms.separation.attacks import (
 from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import CLOCK, LISTENER
 from optimizer.disruptions.adversary import Attack
+from optimizer.files import finite_or_none
 from optimizer.instance.altered import with_attacks, without_shocks
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
-from optimizer.results.saved import finite_or_none
 from optimizer.solver import Clock, Listener, Progress, PseudoCostsByObjective, Settings, ignore, interruptible
 from optimizer.studies.attack_result import (
     AttackDamage,

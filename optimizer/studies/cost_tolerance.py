@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.arguments import ArgumentError
+from optimizer.files import finite_or_none
 from optimizer.results.result import Result, price_of_survival
-from optimizer.results.saved import finite_or_none
 from optimizer.solver import Settings
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 from optimizer.units import parse_amount

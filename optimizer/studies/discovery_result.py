@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.files import finite_or_none
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array, ComparedArrays
-from optimizer.results.saved import finite_or_none
 from optimizer.studies.boxes import FEWEST_CASES, Bounds, Box, BoxScore, clopper_pearson, round_step
 
 

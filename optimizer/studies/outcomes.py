@@ -16,6 +16,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import attack_cost, excused_samples, survival_shares
 from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.path import Numbers
+from optimizer.files import finite_or_none
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import (
@@ -30,7 +31,6 @@ from optimizer.results.plan import (
     Weakest,
 )
 from optimizer.results.result import first_largest, rank, weakest, worst_at_each_start
-from optimizer.results.saved import finite_or_none
 from optimizer.solver import Clock
 from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, ROUNDING
 

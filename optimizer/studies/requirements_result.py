@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from optimizer.files import finite_or_none
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frames
 from optimizer.results.plan import Outcome, ReadOnly
 from optimizer.results.result import Result
-from optimizer.results.saved import finite_or_none
 from optimizer.studies import requirements_assessment, requirements_frames
 from optimizer.studies.requirements_frames import held_stocks, shortfall_by_material
 from optimizer.studies.time_to_survive import TimeToSurvive

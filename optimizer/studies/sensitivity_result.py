@@ -24,12 +24,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from optimizer.files import finite_or_none
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.result import price_of_survival
-from optimizer.results.saved import Bands, Spread, bought_in_samples_frame, finite_or_none
+from optimizer.results.saved import Bands, Spread, bought_in_samples_frame
 from optimizer.studies.boxes import CONFIDENCE
 from optimizer.studies.comparison import union
 from optimizer.studies.cost_tolerance import ProvenDifference, ToleranceBase

@@ -33,6 +33,7 @@ from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.window import LinkingMatrix, ShockTable
 from optimizer.disruptions.shock import Cut, PermanentCuts, shock_name
+from optimizer.files import finite_or_none
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.operation_paths import MANY, is_monotone, steady_path
@@ -42,7 +43,6 @@ from optimizer.model.expressions import Expression
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
-from optimizer.results.saved import finite_or_none
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ENDLESS_RATE, NEGLIGIBLE, ROUNDING_SIZE, SAME_TIME

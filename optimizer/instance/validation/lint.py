@@ -35,8 +35,8 @@ def options_have_an_effect(unchecked: Unchecked) -> Iterator[Problem]:
         for field, fate in option.fields_without_effect():
             if (field, o) in elsewhere:
                 continue
-            cure, it = ("Write a share above 0", "it") if field == "ramp" else (f"Raise {field}", "the option")
-            yield ("options", o, field), f"{field} is 0: {fate}", f"{cure}, or remove {it}.", "warning"
+            cure = {"ramp": "Write a share above 0, or remove it."}.get(field, f"Raise {field}, or remove the option.")
+            yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
 
 
 def purchases_are_not_free(unchecked: Unchecked) -> Iterator[Problem]:

@@ -1,4 +1,5 @@
-"""The parts of the brief on survival: the shocks, the worst of them, and unserved demand by segment."""
+"""The parts of the brief on survival: the shocks, the worst of them, and unserved demand by segment; and the figures of
+other plans, such as doing nothing, beside it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -16,12 +16,12 @@ from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.workers import Memory, Setup, Task, own_clock
+from optimizer.files import finite_or_none
 from optimizer.instance.altered import with_eased_floors
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, hardest_of
-from optimizer.results.saved import finite_or_none
 from optimizer.solver import Listener, Settings, ignore, interruptible
 from optimizer.studies.conclusion import plan_with_base
 from optimizer.studies.cost_tolerance import GAP_SHARE

@@ -24,13 +24,13 @@ import numpy as np
 
 from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, opened_as_in, outlay
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
+from optimizer.files import finite_or_none
 from optimizer.instance.altered import with_floors, with_lead_times, with_only_shocks
 from optimizer.instance.derived import display_name, has_initial_stock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
-from optimizer.results.saved import finite_or_none
 from optimizer.studies.binding_limits import PERCENT_POINT
 from optimizer.studies.explain.what_ifs import FEASIBILITY_GAP, SurvivalAnswer, TimedWhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue

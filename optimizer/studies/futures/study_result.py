@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from optimizer.errors import Finding, Place
+from optimizer.files import finite_or_none
 from optimizer.instance.derived import size_unit
 from optimizer.instance.questions import TimedQuestion, find_ways, question_of, timed_questions
 from optimizer.instance.schema import Instance
@@ -30,7 +31,6 @@ from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
-from optimizer.results.saved import finite_or_none
 from optimizer.studies.cost_tolerance import ProvenDifference, band_dict
 
 # Other dates of answers.
